@@ -1,0 +1,317 @@
+//! Who is parked, who is looking, and whom to wake: one word and a stack of parked workers.
+//!
+//! A worker is *running* (it has work, or looks for more after some), *parked*, or *looking*: woken because there
+//! was work, and not yet back from its search. At most one is looking. While one is, nobody else is woken: the
+//! looking worker passes the wake-up on when it leaves that state, so a burst of submissions pays for one wake-up
+//! and not for one each. This is Go's throttle (`src/runtime/proc.go`), with one bit instead of a count.
+//!
+//! ```text
+//!   63                                   22 21                  2    1         0
+//!   ┌──────────────────────────────────────┬─────────────────────┬─────────┬────────┐
+//!   │ tag, +1 per push and pop             │ top: worker + 1     │ LOOKING │ CLOSED │
+//!   └──────────────────────────────────────┴─────────────────────┴─────────┴────────┘
+//!                                             │
+//!                                             ▼
+//!                         worker 3 ─below─▶ worker 0 ─below─▶ none        (Treiber's stack)
+//! ```
+//!
+//! # States
+//!
+//! | step | before | after | change of the word |
+//! |---|---|---|---|
+//! | [`announce`](Idle::announce) | running | parked | push |
+//! | [`announce`](Idle::announce) | looking | parked | push and clear LOOKING at once |
+//! | [`notify`](Idle::notify) | parked | looking | pop and set LOOKING at once |
+//! | [`leave`](Idle::leave) | looking | running | clear LOOKING |
+//! | [`close`](Idle::close) | parked | running | set CLOSED and take the whole stack at once |
+//!
+//! What follows a step (the fence, the second look) belongs to the [`injector`](crate::injector), which knows the
+//! queue. This module promises only what the word says.
+//!
+//! # Invariants
+//!
+//! - `E1`  *One looker.* LOOKING is set by the pop that makes a worker the looker and cleared by that worker alone.
+//! - `E2`  *A wake-up belongs to one.* Each pop takes one worker, which was parked, and ends exactly one sleep.
+//! - `E3`  *No sleep through a close.* After CLOSED nobody is pushed, and all who were are woken.
+//! - `E4`  *No ABA.* A CAS that succeeds has seen the stack as it is: the tag differs after every push and pop. 42
+//!   bits of transitions, each with a wake-up or a sleep to it, take longer than a month.
+//! - `E5`  *Idle is free.* A parked worker runs nothing until it is woken.
+//!
+//! # Orderings
+//!
+//! | access | ordering | why |
+//! |---|---|---|
+//! | push, success | Release | `[E-push]` the slot's `below`, state and parker before the worker can be popped |
+//! | load and failed CAS in `notify`, `close` | Acquire | `[E-push]` other side |
+//! | pop, success | Relaxed | the value was read with Acquire; the woken worker synchronises through its slot |
+//! | failed push | Acquire | `[E-close]` sees what was submitted before the close |
+//! | close, success | Release | `[E-close]` what was submitted before, for the workers that are refused |
+//! | slot state, store | Release | `[E-wake]` what the waker did before happens before what the woken does |
+//! | slot state, load | Acquire | `[E-wake]` other side |
+//! | clear LOOKING | Relaxed | its order against the queue is the injector's fence |
+//!
+//! # Progress
+//!
+//! Lock-free; a failed CAS means that another step happened.
+//!
+//! # Alternatives turned down
+//!
+//! - *A bit per worker*: no more than 63 workers. *A count and a search for a sleeper*: wakes in O(workers).
+//! - *Taking oneself out of the stack again*, after the second look found work: a Treiber stack cannot remove from its
+//!   middle. The announcer wakes the top of the stack instead, mostly itself, and parks: one path for all.
+//! - *A count of lookers*: with at most one, a bit says the same.
+//!
+//! Checked by: `e1_*` to `e4_*` in `loom_tests`.
+
+use core::fmt;
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Parker, UnsafeCell, Unparker};
+
+const CLOSED: u64 = 1;
+const LOOKING: u64 = 1 << 1;
+const TOP_SHIFT: u32 = 2;
+const TOP_BITS: u32 = 20;
+const TOP: u64 = ((1 << TOP_BITS) - 1) << TOP_SHIFT;
+const TAG: u64 = 1 << (TOP_SHIFT + TOP_BITS);
+
+/// What a parked worker is to do.
+const SLEEP: u32 = 0;
+const LOOK: u32 = 1;
+const LEAVE: u32 = 2;
+
+/// The word of [`Idle`], unpacked by its methods.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Word(u64);
+
+impl Word {
+    fn is_closed(self) -> bool {
+        self.0 & CLOSED != 0
+    }
+
+    fn has_looker(self) -> bool {
+        self.0 & LOOKING != 0
+    }
+
+    /// The worker on top, plus one; zero when nobody is parked.
+    fn top(self) -> u32 {
+        ((self.0 & TOP) >> TOP_SHIFT) as u32
+    }
+
+    fn with_top(self, top: u32) -> Self {
+        Self((self.0 & !TOP | u64::from(top) << TOP_SHIFT).wrapping_add(TAG))
+    }
+
+    fn with_looker(self, looker: bool) -> Self {
+        Self(self.0 & !LOOKING | if looker { LOOKING } else { 0 })
+    }
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(word) = self;
+        f.debug_struct("Word")
+            .field("closed", &self.is_closed())
+            .field("looking", &self.has_looker())
+            .field("top", &self.top())
+            .field("tag", &(word / TAG))
+            .finish()
+    }
+}
+
+/// A worker's place: its link in the stack, and how to end its sleep.
+#[derive(Debug)]
+struct Slot {
+    /// The worker below in the stack, plus one. Written by the owner before its push.
+    below: AtomicU32,
+    /// `SLEEP` until the one who popped the worker says otherwise.
+    state: AtomicU32,
+    /// Written by the owner before its first push, read by who popped it.
+    unparker: UnsafeCell<Option<Unparker>>,
+}
+
+/// The parked and the looking workers of one pool.
+#[derive(Debug)]
+pub struct Idle {
+    word: CachePadded<AtomicU64>,
+    slots: Box<[CachePadded<Slot>]>,
+}
+
+// SAFETY: the unparker's cell is written by a slot's owner while the worker is not in the stack, and read by the one
+// thread that popped it (E2), both ordered by the word [E-push] and the slot's state [E-wake].
+unsafe impl Sync for Idle {}
+
+/// A worker's seat: there is one for each slot, and it stays on the worker's thread.
+#[derive(Debug)]
+pub struct Seat {
+    worker: u32,
+    parker: Parker,
+}
+
+/// The duty of a looking worker: to leave that state, or to park out of it.
+///
+/// It cannot be copied, and whoever drops it silently stops every further wake-up.
+#[must_use = "a looking worker leaves that state, or nobody is woken any more"]
+#[derive(Debug)]
+pub struct Looking(());
+
+/// A worker that is in the stack of the parked, or was popped since. It must [`sleep`](Idle::sleep).
+#[must_use = "the worker is announced as parked and must sleep"]
+#[derive(Debug)]
+pub struct Announced<'a> {
+    seat: &'a Seat,
+}
+
+/// Why a sleep ended.
+#[must_use]
+#[derive(Debug)]
+pub enum Woken {
+    /// There may be work.
+    Look(Looking),
+    /// The pool was closed.
+    Closed,
+}
+
+impl Idle {
+    /// The largest number of workers.
+    pub const MAX_WORKERS: usize = (1 << TOP_BITS) - 2;
+
+    /// Makes the places of `workers` running workers.
+    pub fn new(workers: usize) -> Self {
+        assert!(workers <= Self::MAX_WORKERS, "at most {} workers", Self::MAX_WORKERS);
+        let slot = || Slot {
+            below: AtomicU32::new(0),
+            state: AtomicU32::new(SLEEP),
+            unparker: UnsafeCell::new(None),
+        };
+        Self {
+            word: CachePadded::new(AtomicU64::new(0)),
+            slots: (0..workers).map(|_| CachePadded::new(slot())).collect(),
+        }
+    }
+
+    /// Takes the seat of `worker`, on that worker's thread.
+    ///
+    /// # Safety
+    ///
+    /// - Each worker's seat is taken once, and used with this `Idle` alone.
+    pub unsafe fn seat(&self, worker: usize) -> Seat {
+        let parker = Parker::new();
+        let unparker = parker.unparker();
+        self.slots[worker].unparker.with_mut(|slot| {
+            // SAFETY: the worker was never pushed, so nobody else looks at its slot.
+            unsafe { *slot = Some(unparker) };
+        });
+        Seat { worker: worker as u32, parker }
+    }
+
+    /// Wakes one parked worker to look for work, unless one is looking already or none is parked.
+    ///
+    /// The caller has made the work visible and then fenced: see [`injector`](crate::injector).
+    pub fn notify(&self) {
+        // ORDERING: Acquire; pairs with the push [E-push], as `below` is read next.
+        let mut word = Word(self.word.load(Ordering::Acquire));
+        while !word.has_looker() && word.top() != 0 {
+            let slot = &self.slots[word.top() as usize - 1];
+            // ORDERING: Relaxed; written before the push that we acquired. Rubbish if the worker was popped and
+            // pushed since, and then the tag fails our CAS (E4).
+            let below = slot.below.load(Ordering::Relaxed);
+            let popped = word.with_top(below).with_looker(true);
+            // ORDERING: Relaxed on success: the word we acquired is the word we replace. Acquire on failure, as for
+            // the load [E-push].
+            match self.word.compare_exchange_weak(word.0, popped.0, Ordering::Relaxed, Ordering::Acquire) {
+                Ok(_) => return slot.wake(LOOK),
+                Err(now) => word = Word(now),
+            }
+        }
+    }
+
+    /// Ends the state of looking, with work in hand. The caller then fences and looks again.
+    pub fn leave(&self, looking: Looking) {
+        let Looking(()) = looking;
+        // ORDERING: Relaxed; what it must be ordered against is the caller's second look, by a fence [W-leave].
+        let before = Word(self.word.fetch_and(!LOOKING, Ordering::Relaxed));
+        debug_assert!(before.has_looker(), "E1: only the looking worker leaves");
+    }
+
+    /// Enters the stack of the parked, out of looking or running. The caller then fences, looks again, and sleeps.
+    ///
+    /// `None`: the pool is closed, and everything submitted before it was is visible.
+    pub fn announce<'a>(&self, seat: &'a Seat, looking: Option<Looking>) -> Option<Announced<'a>> {
+        let slot = &self.slots[seat.worker as usize];
+        // ORDERING: Relaxed; published by the push below [E-push].
+        slot.state.store(SLEEP, Ordering::Relaxed);
+        // ORDERING: Acquire; for a closed word [E-close].
+        let mut word = Word(self.word.load(Ordering::Acquire));
+        while !word.is_closed() {
+            // ORDERING: Relaxed; published by the push below [E-push].
+            slot.below.store(word.top(), Ordering::Relaxed);
+            let mut pushed = word.with_top(seat.worker + 1);
+            if looking.is_some() {
+                debug_assert!(word.has_looker(), "E1: only the looking worker stops looking");
+                pushed = pushed.with_looker(false);
+            }
+            // ORDERING: Release on success; pairs with the Acquire of who pops us [E-push]. Acquire on failure; for
+            // a closed word [E-close].
+            match self.word.compare_exchange_weak(word.0, pushed.0, Ordering::Release, Ordering::Acquire) {
+                Ok(_) => return Some(Announced { seat }),
+                Err(now) => word = Word(now),
+            }
+        }
+        // E1: a closed pool wakes nobody, so the bit of a looker may stay as it is.
+        None
+    }
+
+    /// Sleeps until the announced worker is popped.
+    pub fn sleep(&self, announced: Announced<'_>) -> Woken {
+        let Announced { seat } = announced;
+        let slot = &self.slots[seat.worker as usize];
+        loop {
+            // ORDERING: Acquire; pairs with the Release in `Slot::wake` [E-wake].
+            match slot.state.load(Ordering::Acquire) {
+                SLEEP => seat.parker.park(),
+                LOOK => return Woken::Look(Looking(())),
+                _ => return Woken::Closed,
+            }
+        }
+    }
+
+    /// Closes: nobody parks any more, and all who are parked are woken to leave.
+    pub fn close(&self) {
+        // ORDERING: Acquire; pairs with the pushes [E-push].
+        let mut word = Word(self.word.load(Ordering::Acquire));
+        loop {
+            let closed = Word(word.with_top(0).0 | CLOSED);
+            // ORDERING: Release on success; pairs with the refused `announce` [E-close]. Acquire on failure, as for
+            // the load.
+            match self.word.compare_exchange_weak(word.0, closed.0, Ordering::Release, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(now) => word = Word(now),
+            }
+        }
+        let mut top = word.top();
+        while top != 0 {
+            let slot = &self.slots[top as usize - 1];
+            // Read before the wake-up, after which the slot is its owner's. ORDERING: Relaxed; acquired above.
+            top = slot.below.load(Ordering::Relaxed);
+            slot.wake(LEAVE);
+        }
+    }
+}
+
+impl Slot {
+    /// Ends the sleep of the worker whom the caller popped.
+    fn wake(&self, state: u32) {
+        // ORDERING: Release; pairs with the Acquire in `sleep` [E-wake].
+        self.state.store(state, Ordering::Release);
+        self.unparker.with(|unparker| {
+            // SAFETY: the owner wrote the cell once, before its first push, which we acquired [E-push].
+            let unparker = unsafe { &*unparker };
+            if let Some(unparker) = unparker {
+                unparker.unpark();
+            }
+        });
+    }
+}

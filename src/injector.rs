@@ -1,0 +1,178 @@
+//! The queue and the idle workers, put together so that no wake-up is lost.
+//!
+//! The queue knows nothing of sleeping, and the idle word nothing of work. What must never happen lies between them:
+//! a batch in the queue, a worker parked, and nobody on the way. Two mirrored recipes prevent it, each a write, a
+//! fence, and a read of what the other side writes:
+//!
+//! ```text
+//!   who submits                        who stops looking, or parks
+//!   ───────────                        ───────────────────────────
+//!   link the batch                     leave the state, or announce the sleep   (one step on the idle word)
+//!   fence(SeqCst)                      fence(SeqCst)
+//!   read the idle word:                look into the queue:
+//!     somebody parked, nobody            something claimable?
+//!     looking? wake one                  then notify like a submitter
+//! ```
+//!
+//! **The fence argument, by cases.** Of the two fences one is first. *If the submitter's is first, the other looks
+//! into the queue after it and sees the batch. If the other's is first, the submitter reads the idle word after it
+//! and sees it left or parked, so that it wakes somebody.*
+//!
+//! **Leave, then look.** A submitter wakes nobody while one worker looks. So that worker answers for every batch
+//! linked in the meantime, and it can only do so by looking *after* it has stopped counting as looking:
+//!
+//! 1. Worker L, looking, searches the queue and finds nothing more.
+//! 2. Submitter S links a batch, fences, reads LOOKING, and wakes nobody.
+//! 3. L clears LOOKING and goes to its long task, or to sleep. The batch lies there while others are parked.
+//!
+//! With the search after the clearing, step 2 either comes before it, and L finds the batch, or reads the cleared bit.
+//!
+//! # Invariants
+//!
+//! - `W1`  *No lost wake-up.* In every quiescent state (nobody between two steps), there is no claimable batch or no
+//!   parked worker.
+//! - `W2`  *Throttle.* A submission wakes at most one worker, and none while one is looking.
+//! - `W3`  *Passed on.* A looking worker that found work wakes the next one if there is more: a burst reaches all.
+//! - `W4`  *Close after work.* A worker that is refused a sleep sees everything submitted before the close.
+//!
+//! # Orderings
+//!
+//! | fence | pairs with | argument |
+//! |---|---|---|
+//! | SeqCst in `publish` | the other two | `[W-fence]` as above |
+//! | SeqCst in `found` | the one in `publish` | `[W-fence]` leave, then look |
+//! | SeqCst in `park` | the one in `publish` | `[W-fence]` announce, then look |
+//!
+//! # Progress
+//!
+//! Lock-free for submitters and for workers that find work; a system call only to wake or to sleep.
+//!
+//! # Alternatives turned down
+//!
+//! - *A mutex and a condition variable* around the sleep: a lock on each submission (zero-pool 0.4).
+//! - *An event count per submission* that sleepers compare: a contended write per submission even when all are busy.
+//! - *One looker per submission*: a burst of small batches then wakes everybody, at about 10 us each to the submitter.
+//!
+//! Checked by: `w1_*` to `w4_*` in `loom_tests`.
+
+use core::ptr::NonNull;
+use std::time::Duration;
+
+use crate::batch::{Batch, Claim, Handle};
+use crate::idle::{Idle, Looking, Seat, Woken};
+use crate::latch::Lot;
+use crate::queue::{Node, Queue};
+use crate::reclaim::{Domain, Guard};
+use crate::sync::atomic::{Ordering, fence};
+
+/// The global queue of one pool with its sleeping workers and waiters.
+#[derive(Debug)]
+pub struct Injector {
+    queue: Queue<Batch>,
+    idle: Idle,
+    lot: Lot,
+    domain: Domain,
+}
+
+impl Injector {
+    /// Makes an empty injector for `workers` workers.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            queue: Queue::new(Batch::sentinel()),
+            idle: Idle::new(workers),
+            lot: Lot::new(),
+            domain: Domain::new(),
+        }
+    }
+
+    /// Takes the seat of `worker`, on that worker's thread.
+    ///
+    /// # Safety
+    ///
+    /// - Each worker's seat is taken once, and used with this injector alone.
+    pub unsafe fn seat(&self, worker: usize) -> Seat {
+        // SAFETY: passed on to the caller.
+        unsafe { self.idle.seat(worker) }
+    }
+
+    /// Queues `batch` behind all others and wakes a worker if that is needed (W2).
+    pub fn publish(&self, batch: Box<Batch>) -> Handle {
+        let batch = NonNull::from(Box::leak(batch));
+        // SAFETY: just made from a box, and the only handle.
+        let handle = unsafe { Handle::new(batch) };
+        let guard = self.domain.pin();
+        self.sweep(&guard);
+        // SAFETY: from a box, never linked, and the queue's hold keeps it until it is unlinked (N1).
+        unsafe { self.queue.push(batch, &guard) };
+        drop(guard);
+        // ORDERING: SeqCst; pairs with the fences in `found` and `park` [W-fence]. If ours is first, they see the
+        // batch; if theirs is first, we see them left or parked.
+        fence(Ordering::SeqCst);
+        self.idle.notify();
+        handle
+    }
+
+    /// Claims tasks of the oldest batch that admits a worker, and joins it.
+    pub fn take(&self) -> Option<Claim> {
+        self.queue.scan(&self.domain.pin(), Batch::join)
+    }
+
+    /// Ends a successful search: leaves the looking state, then looks again and passes the wake-up on (W3).
+    pub fn found(&self, looking: Looking) {
+        self.idle.leave(looking);
+        // ORDERING: SeqCst; pairs with the fence in `publish` [W-fence]. If theirs is first, we see the batch; if ours
+        // is first, they see us left.
+        fence(Ordering::SeqCst);
+        self.pass_on();
+    }
+
+    /// Ends a search in vain: announces the sleep, then looks again, then sleeps until woken.
+    pub fn park(&self, seat: &Seat, looking: Option<Looking>) -> Woken {
+        let Some(announced) = self.idle.announce(seat, looking) else { return Woken::Closed };
+        // ORDERING: SeqCst; pairs with the fence in `publish` [W-fence]. If theirs is first, we see the batch; if ours
+        // is first, they see us parked.
+        fence(Ordering::SeqCst);
+        self.pass_on();
+        self.idle.sleep(announced)
+    }
+
+    /// Wakes somebody if there is something to claim. After `park` announced us that may be ourselves.
+    fn pass_on(&self) {
+        let guard = self.domain.pin();
+        let more = self.queue.scan(&guard, |batch| batch.is_claimable().then_some(()));
+        drop(guard);
+        if more.is_some() {
+            self.idle.notify();
+        }
+    }
+
+    /// Unlinks what is exhausted at the head: when all workers are busy, only submitters come by.
+    fn sweep(&self, guard: &Guard) {
+        self.queue.scan(guard, |batch| (!batch.is_exhausted()).then_some(()));
+    }
+
+    /// Counts a participation as finished.
+    pub fn complete(&self, claim: Claim) {
+        claim.complete(&self.domain, &self.lot);
+    }
+
+    /// Blocks until the batch is finished, without running any of its tasks.
+    pub fn wait(&self, handle: &Handle) {
+        handle.batch().latch().wait(&self.lot);
+    }
+
+    /// Blocks until the batch is finished or the time is over; tells whether it is finished.
+    pub fn wait_timeout(&self, handle: &Handle, timeout: Duration) -> bool {
+        handle.batch().latch().wait_timeout(&self.lot, timeout)
+    }
+
+    /// Gives a handle up.
+    pub fn release(&self, handle: Handle) {
+        handle.release(&self.domain);
+    }
+
+    /// Closes: parked workers wake to leave, and those that would park are told to.
+    pub fn close(&self) {
+        self.idle.close();
+    }
+}

@@ -1,0 +1,291 @@
+//! When a batch is finished, who still holds its node, and who sleeps until then: one word.
+//!
+//! A batch ends when its last task has run. The same word counts the tasks that have not, and the other two who may
+//! hold the node, the queue and the batch's handle. So a task's completion is one read-modify-write, and whichever
+//! read-modify-write brings the word to zero knows that it was the last of all.
+//!
+//! ```text
+//!   63                                            3   2        1       0
+//!   ┌───────────────────────────────────────────────┬────────┬───────┬─────────┐
+//!   │ unfinished tasks, unclaimed ones included     │ HANDLE │ QUEUE │ WAITERS │
+//!   └───────────────────────────────────────────────┴────────┴───────┴─────────┘
+//!     a claimed task holds the node until it is subtracted   └ holds ┘  somebody sleeps
+//! ```
+//!
+//! # Steps
+//!
+//! | step | change of the word | who |
+//! |---|---|---|
+//! | complete `k` | minus `k` tasks | who claimed them; once per participation |
+//! | release | minus HANDLE or QUEUE | the handle; the winner of the unlinking |
+//! | announce | or WAITERS, under the lock of the sleeper's bucket | who is about to sleep |
+//!
+//! The completion that brings the count to zero is the *finishing* one. If it saw WAITERS it wakes the bucket of the
+//! latch's address, which it computes from the address alone: the node may be gone by then.
+//!
+//! # Invariants
+//!
+//! - `L1`  *Last touch.* A completion touches the node no more after its subtraction, unless that was the last hold.
+//! - `L2`  *Results first.* What the tasks wrote happens before a wait returns and before `is_finished` is true.
+//! - `L3`  *No sleep past the end.* A sleeper announced itself under the bucket's lock while tasks were unfinished. The
+//!   finishing completion then sees WAITERS, takes that lock after the sleeper has entered, and finds it.
+//! - `L4`  *All are woken.* The finisher takes every sleeper of the address, however many and however they wait.
+//! - `L5`  *A timed wait ends.* It leaves no entry behind, and tells the truth about completion at its return.
+//! - `N1`  *Three holders.* The node lives while the queue links it, its handle lives, or a task is unfinished.
+//! - `N2`  *Retired once.* The one subtraction that leaves nothing but WAITERS is the last, and it alone retires.
+//!
+//! # Orderings
+//!
+//! | access | ordering | why |
+//! |---|---|---|
+//! | subtract | Release | `[L-done]` results before the count; `[N-last]` our accesses to the node before its retirement |
+//! | subtract | Acquire | `[N-last]` other side, for the last holder |
+//! | load of a waiter | Acquire | `[L-done]` other side |
+//! | announce | Relaxed | L3 rests on the word's modification order and on the lock; results are read after another load |
+//!
+//! # Progress
+//!
+//! Completing is wait-free until somebody sleeps. Sleepers and their wakers share a mutex per bucket, which nobody
+//! else takes.
+//!
+//! # Alternatives turned down
+//!
+//! - *A latch in an `Arc` of its own*: an allocation per batch, and 1000 single submissions took twice as long.
+//! - *The thread handle of one waiter in the node*: clones of a future wait on several threads, and setting it races
+//!   with the finisher who frees the node.
+//!
+//! Checked by: `l1_*` to `l5_*`, `n1_*`, `n2_*` in `loom_tests`.
+
+use core::task::Waker;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Deadline, Mutex, Parker, Unparker, lock};
+
+/// Somebody sleeps, or is about to.
+const WAITERS: u64 = 1;
+/// One unfinished task.
+const TASK: u64 = 1 << 3;
+
+/// Who holds a node beside its unfinished tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Hold {
+    /// The queue, from link to unlink.
+    Queue = 1 << 1,
+    /// The handle of the batch.
+    Handle = 1 << 2,
+}
+
+/// What a subtraction found out.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// The batch is finished by it, and somebody sleeps: [`Lot::wake`] is owed.
+    pub wake: bool,
+    /// Nobody holds the node any more: the caller alone may touch it, and retires it (N2).
+    pub last: bool,
+}
+
+/// The count of unfinished tasks and holders of one node.
+#[derive(Debug)]
+pub struct Latch {
+    word: AtomicU64,
+}
+
+impl Latch {
+    /// The largest count of tasks.
+    pub const MAX_TASKS: u64 = (1 << 48) - 1;
+
+    /// Makes a latch for `tasks` unfinished tasks, held by the queue and a handle.
+    pub fn new(tasks: u64) -> Self {
+        debug_assert!(tasks <= Self::MAX_TASKS);
+        Self { word: AtomicU64::new(tasks * TASK + Hold::Queue as u64 + Hold::Handle as u64) }
+    }
+
+    /// Makes the latch of a sentinel: no tasks, held by the queue alone.
+    pub fn of_sentinel() -> Self {
+        Self { word: AtomicU64::new(Hold::Queue as u64) }
+    }
+
+    /// Counts `tasks` tasks as finished.
+    ///
+    /// # Memory ordering
+    ///
+    /// Everything before the call happens before the return of every wait.
+    pub fn complete(&self, tasks: u64) -> Completion {
+        debug_assert!(tasks > 0, "L1: a participation completes what it claimed");
+        let before = self.subtract(tasks * TASK);
+        Completion { wake: before / TASK == tasks && before & WAITERS != 0, last: before & !WAITERS == tasks * TASK }
+    }
+
+    /// Takes one hold away; tells whether it was the last.
+    #[must_use]
+    pub fn release(&self, hold: Hold) -> bool {
+        self.subtract(hold as u64) & !WAITERS == hold as u64
+    }
+
+    /// Subtracts and returns the word before.
+    fn subtract(&self, amount: u64) -> u64 {
+        // ORDERING: AcqRel. Release: results and accesses to the node come first; pairs with the load in
+        // `is_finished` [L-done] and with this same operation of the last holder [N-last]. Acquire: when we are that.
+        let before = self.word.fetch_sub(amount, Ordering::AcqRel);
+        debug_assert!(before >= amount, "N2: more was subtracted than was held");
+        before
+    }
+
+    /// Tells whether all tasks are finished.
+    pub fn is_finished(&self) -> bool {
+        // ORDERING: Acquire; pairs with the Release of every completion [L-done], as they are one release sequence.
+        self.word.load(Ordering::Acquire) < TASK
+    }
+
+    /// Announces a sleeper, under the lock of its bucket. False: finished, do not sleep.
+    fn announce(&self) -> bool {
+        // ORDERING: Relaxed; L3: either the finishing subtraction comes later in the word's order, sees the bit, and
+        // takes the lock after us, or it came first and we see zero. Results are read after `is_finished`.
+        self.word.fetch_or(WAITERS, Ordering::Relaxed) >= TASK
+    }
+
+    /// Returns the key under which the sleepers of this latch stand in a [`Lot`].
+    pub fn key(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    /// Blocks until all tasks are finished.
+    pub fn wait(&self, lot: &Lot) {
+        let parker = Parker::new();
+        while !self.is_finished() {
+            if let Some(ticket) = lot.enter(self, || Sleeper::Thread(parker.unparker())) {
+                parker.park();
+                lot.leave(self.key(), ticket);
+            }
+        }
+    }
+
+    /// Blocks until all tasks are finished or `timeout` has passed; tells whether they are finished.
+    pub fn wait_timeout(&self, lot: &Lot, timeout: Duration) -> bool {
+        if self.is_finished() {
+            return true;
+        }
+        let mut deadline = Deadline::after(timeout);
+        let parker = Parker::new();
+        while !self.is_finished() {
+            let Some(left) = deadline.remaining() else { return false };
+            if let Some(ticket) = lot.enter(self, || Sleeper::Thread(parker.unparker())) {
+                parker.park_timeout(left);
+                lot.leave(self.key(), ticket);
+            }
+        }
+        true
+    }
+}
+
+/// Who is to be woken when a latch is finished.
+#[derive(Debug)]
+pub enum Sleeper {
+    /// A thread that blocks.
+    Thread(Unparker),
+    /// A task of some executor.
+    Task(Waker),
+}
+
+impl Sleeper {
+    /// Wakes it. A waker is foreign code and may panic.
+    pub fn wake(self) {
+        match self {
+            Self::Thread(thread) => thread.unpark(),
+            Self::Task(waker) => waker.wake(),
+        }
+    }
+}
+
+/// Identifies an entry, so that a sleeper that was not woken can take it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+#[derive(Debug)]
+struct Entry {
+    key: usize,
+    ticket: Ticket,
+    sleeper: Sleeper,
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    entries: Vec<Entry>,
+    next_ticket: u64,
+}
+
+/// How many buckets a lot has. Sleepers are at most as many as threads that wait, and they come and go under a lock
+/// that is held for a few instructions.
+const BUCKETS: usize = if cfg!(loom) { 1 } else { 16 };
+
+/// Where sleepers stand, keyed by the address of the latch they wait for.
+#[derive(Debug)]
+pub struct Lot {
+    buckets: [CachePadded<Mutex<Bucket>>; BUCKETS],
+}
+
+impl Lot {
+    /// Makes an empty lot.
+    pub fn new() -> Self {
+        Self { buckets: core::array::from_fn(|_| CachePadded::new(Mutex::new(Bucket::default()))) }
+    }
+
+    fn bucket(&self, key: usize) -> &Mutex<Bucket> {
+        // Fibonacci hashing; nodes lie 64 bytes apart at least.
+        let hash = (key as u64 >> 6).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        &self.buckets[(hash >> 32) as usize % self.buckets.len()]
+    }
+
+    /// Enters a sleeper for `latch`, unless that is finished.
+    pub fn enter(&self, latch: &Latch, sleeper: impl FnOnce() -> Sleeper) -> Option<Ticket> {
+        let key = latch.key();
+        let mut bucket = lock(self.bucket(key));
+        if !latch.announce() {
+            return None;
+        }
+        let ticket = Ticket(bucket.next_ticket);
+        bucket.next_ticket += 1;
+        bucket.entries.push(Entry { key, ticket, sleeper: sleeper() });
+        Some(ticket)
+    }
+
+    /// Takes an entry back; nothing happens if it was taken to be woken.
+    pub fn leave(&self, key: usize, ticket: Ticket) {
+        let mut bucket = lock(self.bucket(key));
+        if let Some(at) = bucket.entries.iter().position(|entry| entry.ticket == ticket) {
+            let gone = bucket.entries.swap_remove(at);
+            drop(bucket);
+            // Outside of the lock: dropping a waker runs foreign code.
+            drop(gone);
+        }
+    }
+
+    /// Calls `wake` for every sleeper that stands under `key` now, outside of the lock.
+    ///
+    /// The address may belong to another latch by now, whose sleepers then wake for nothing and enter again.
+    pub fn wake(&self, key: usize, mut wake: impl FnMut(Sleeper)) {
+        let bucket = self.bucket(key);
+        let end = Ticket(lock(bucket).next_ticket);
+        while let Some(sleeper) = Self::take(bucket, key, end) {
+            wake(sleeper);
+        }
+    }
+
+    /// Takes the oldest entry of `key` that is older than `end`.
+    fn take(bucket: &Mutex<Bucket>, key: usize, end: Ticket) -> Option<Sleeper> {
+        let mut bucket = lock(bucket);
+        let at = bucket.entries.iter().position(|entry| entry.key == key && entry.ticket.0 < end.0)?;
+        Some(bucket.entries.remove(at).sleeper)
+    }
+}
+
+impl Default for Lot {
+    fn default() -> Self {
+        Self::new()
+    }
+}

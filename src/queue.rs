@@ -1,0 +1,231 @@
+//! One lock-free, unbounded FIFO of nodes, consumed in place.
+//!
+//! Michael and Scott's linked list (*Simple, fast, and practical non-blocking and blocking concurrent queue
+//! algorithms*, PODC 1996), with one change: a consumer does not pop the head. It *visits* the nodes from the head
+//! on and takes from a node what the node has to give, and only a node that is exhausted for good is unlinked.
+//! A node may thus feed many consumers, and enqueueing a batch of a million tasks is one link.
+//!
+//! ```text
+//!            head                              tail (may lag behind the last node)
+//!             │                                 │
+//!             ▼                                 ▼
+//!   ┄┄ ▶ [exhausted] ─next─▶ [half taken] ─▶ [fresh] ─▶ [fresh] ─▶ null
+//!         unlink when          ▲ visits take here              ▲ push links here
+//!         it has a next
+//! ```
+//!
+//! The list is never empty: the last node stays when it is exhausted and serves as the dummy of the original
+//! algorithm. The first dummy is given to [`Queue::new`].
+//!
+//! # Steps
+//!
+//! | step | before | after | who |
+//! |---|---|---|---|
+//! | link | `last.next == null` | `last.next == node` | [`Queue::push`], linearization point |
+//! | help | `tail == t`, `t.next == n` | `tail == n` | anybody: push before it links, unlink before it moves `head` |
+//! | unlink | `head == h`, `h` exhausted, `h.next == n`, `tail != h` | `head == n` | [`Queue::scan`]; the winner alone releases `h` |
+//!
+//! # Invariants
+//!
+//! - `Q1`  *FIFO.* `next` of a node is written once, from null. The nodes form one list in the order of their links,
+//!   and a scan visits a node only after every older one refused it.
+//! - `Q2`  *Nothing hides.* A node is visible to every scan as soon as it is linked, wherever other producers stand.
+//! - `Q3`  *Tail first.* `tail` has moved past a node before `head` does, hence before the node can be retired: no
+//!   thread that pins later can reach a retired node through `tail`.
+//! - `Q4`  *Unlinked once.* Each node leaves by one successful CAS on `head`, and only exhausted, with a successor.
+//! - `Q5`  *Empty is true.* A scan that found nothing read a null `next` in a node that was the last one.
+//!
+//! # Orderings
+//!
+//! | access | ordering | why |
+//! |---|---|---|
+//! | link CAS, success | Release | `[Q-link]` the node is initialised before it can be reached |
+//! | load of `next`, `head`, `tail` | Acquire | `[Q-link]` other side: what we reach is initialised |
+//! | help CAS, success | Release | `[Q-link]` passed on to who reads `tail` |
+//! | unlink CAS, success | Release | `[Q-link]` passed on to who reads `head`; `[Q-tail]` whoever sees the new head sees a tail past the old one |
+//! | every CAS, failure | Relaxed | nothing is read through the value: the loop loads again |
+//!
+//! # Progress
+//!
+//! Lock-free. A push retries only if another push linked; a scan visits each linked node once and tries each
+//! unlinking once. A producer stopped between link and help costs the next one a help.
+//!
+//! # Alternatives turned down
+//!
+//! - *Swap the tail, then link* (Vyukov, zero-pool 0.4 and 0.9). One write less, but a producer stopped between
+//!   the two hides every later node: neither lock-free nor linearizable (Q2).
+//! - *Ring buffers* (LCRQ, SCQ): bounded segments and one slot per element. Here one element is a whole batch, so
+//!   the list's pointer chase is paid once per batch.
+//!
+//! Checked by: `q1_*` to `q5_*` in `loom_tests`, the histories in `proptests`.
+
+use core::fmt;
+use core::ptr::{self, NonNull};
+
+use crossbeam_utils::CachePadded;
+
+use crate::reclaim::{Guard, Retire};
+use crate::sync::atomic::{AtomicPtr, Ordering};
+
+/// What the queue links.
+///
+/// # Safety
+///
+/// - `next` always returns the same pointer, initially null, which nobody but the queue writes.
+/// - Once `is_exhausted` returned true it does so forever.
+/// - `unlinked` frees the node, if at all, through the guard's [`retire`](Guard::retire) where it gets a guard.
+pub unsafe trait Node: Retire {
+    /// Returns the link to the next node.
+    fn next(&self) -> &AtomicPtr<Self>;
+
+    /// Tells whether the node has nothing left to give, for good.
+    fn is_exhausted(&self) -> bool;
+
+    /// Takes the queue's hold of the node away. Without a guard, the whole queue is gone and no thread is left that
+    /// reached the node through it.
+    ///
+    /// # Safety
+    ///
+    /// - `node` was unlinked by the caller, who calls this once and does not touch the node afterwards.
+    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>);
+}
+
+/// A FIFO of nodes of type `N`.
+pub struct Queue<N: Node> {
+    head: CachePadded<AtomicPtr<N>>,
+    tail: CachePadded<AtomicPtr<N>>,
+}
+
+// SAFETY: the queue hands out shared references to nodes on every thread and frees them on any, which `N: Send +
+// Sync` allows; its own words are atomics.
+unsafe impl<N: Node + Send + Sync> Send for Queue<N> {}
+// SAFETY: as above.
+unsafe impl<N: Node + Send + Sync> Sync for Queue<N> {}
+
+impl<N: Node> Queue<N> {
+    /// Makes a queue whose first dummy is `sentinel`, an exhausted node.
+    pub fn new(sentinel: Box<N>) -> Self {
+        debug_assert!(sentinel.is_exhausted(), "Q5: the sentinel must have nothing to give");
+        let sentinel = Box::into_raw(sentinel);
+        Self {
+            head: CachePadded::new(AtomicPtr::new(sentinel)),
+            tail: CachePadded::new(AtomicPtr::new(sentinel)),
+        }
+    }
+
+    /// Links `node` behind all others.
+    ///
+    /// # Safety
+    ///
+    /// - `node` came from a `Box`, was never linked, and lives until [`Node::unlinked`] was called for it.
+    ///
+    /// # Memory ordering
+    ///
+    /// Everything before the call happens before every visit of the node.
+    pub unsafe fn push(&self, node: NonNull<N>, guard: &Guard) {
+        let node = node.as_ptr();
+        loop {
+            // ORDERING: Acquire; pairs with the help CAS [Q-link].
+            let tail = self.tail.load(Ordering::Acquire);
+            // SAFETY: reached through `tail` under `guard` (Q3).
+            let last = unsafe { Self::reached(tail, guard) };
+            // ORDERING: Acquire; pairs with the link CAS [Q-link], as we may hand `next` on to `tail`.
+            let next = last.next().load(Ordering::Acquire);
+            if !next.is_null() {
+                self.help(tail, next);
+                continue;
+            }
+            // ORDERING: Release; pairs with the Acquire loads of `next` [Q-link]. Q1: only null is ever replaced. A
+            // failure reads nothing through the value.
+            let link = last.next().compare_exchange(ptr::null_mut(), node, Ordering::Release, Ordering::Relaxed);
+            if link.is_ok() {
+                self.help(tail, node);
+                return;
+            }
+        }
+    }
+
+    /// Visits the nodes from the oldest to the newest until `visit` returns something, and unlinks the exhausted
+    /// ones it meets at the head.
+    pub fn scan<R>(&self, guard: &Guard, mut visit: impl FnMut(&N) -> Option<R>) -> Option<R> {
+        // ORDERING: Acquire; pairs with the unlink CAS [Q-link], [Q-tail].
+        let mut at = self.head.load(Ordering::Acquire);
+        let mut at_head = true;
+        loop {
+            // SAFETY: reached through `head` or the `next` of a node so reached, under `guard`: a node is retired
+            // after all older ones were unlinked, and we met one of those after we pinned.
+            let node = unsafe { Self::reached(at, guard) };
+            if let Some(found) = visit(node) {
+                return Some(found);
+            }
+            // ORDERING: Acquire; pairs with the link CAS [Q-link].
+            let next = node.next().load(Ordering::Acquire);
+            if next.is_null() {
+                // Q5: exhausted or refusing, and the last one when we read its link.
+                return None;
+            }
+            at_head = at_head && node.is_exhausted() && self.unlink(at, next, guard);
+            at = next;
+        }
+    }
+
+    /// Moves `tail` from `from` on to its successor `to`, unless somebody did.
+    fn help(&self, from: *mut N, to: *mut N) {
+        // ORDERING: Release; pairs with the Acquire load of `tail` in `push` [Q-link]: `to` was reached by an Acquire
+        // load or is our own. On failure `tail` is past `from`, and nothing is read through it.
+        let _ = self.tail.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// Moves `head` from the exhausted `node` on to `next`; tells whether this call did it.
+    fn unlink(&self, node: *mut N, next: *mut N, guard: &Guard) -> bool {
+        // Q3. ORDERING: Relaxed; [Q-tail] our Acquire load of `head` saw `node` there, after the unlinking of its
+        // predecessor had seen `tail` at `node` or later, so that we cannot read an older value.
+        if self.tail.load(Ordering::Relaxed) == node {
+            self.help(node, next);
+        }
+        // ORDERING: Release; pairs with the Acquire load of `head` [Q-link], [Q-tail]. A failure means that another
+        // thread unlinked `node`, and nothing is read through the value.
+        let unlink = self.head.compare_exchange(node, next, Ordering::Release, Ordering::Relaxed);
+        if unlink.is_ok() {
+            // SAFETY: a node that was reached is not null.
+            let node = unsafe { NonNull::new_unchecked(node) };
+            // SAFETY: Q4: the CAS on `head` succeeds once per node, and we leave the node alone from here on.
+            unsafe { N::unlinked(node, Some(guard)) };
+        }
+        unlink.is_ok()
+    }
+
+    /// Turns a pointer that was reached through the queue into a reference.
+    ///
+    /// # Safety
+    ///
+    /// - `node` was read from the queue by this thread while `guard` was alive.
+    unsafe fn reached(node: *mut N, _guard: &Guard) -> &N {
+        // SAFETY: Q3 and Q4: a node is retired only once `tail` and then `head` have passed it, so it was retired,
+        // if at all, after we pinned, and R1 keeps it until we unpin.
+        let node = unsafe { &*node };
+        node.canary().touch();
+        node
+    }
+}
+
+impl<N: Node> Drop for Queue<N> {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed; whatever made `&mut self` possible synchronises.
+        let mut at = self.head.load(Ordering::Relaxed);
+        while let Some(node) = NonNull::new(at) {
+            // SAFETY: linked nodes are held by the queue, which is ours alone.
+            let link = unsafe { node.as_ref() }.next();
+            // ORDERING: Relaxed; as above.
+            at = link.load(Ordering::Relaxed);
+            // SAFETY: nobody can reach the list any more, and we have read the link.
+            unsafe { N::unlinked(node, None) };
+        }
+    }
+}
+
+impl<N: Node> fmt::Debug for Queue<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
+    }
+}

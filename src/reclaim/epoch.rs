@@ -1,0 +1,121 @@
+//! Reclamation by crossbeam-epoch, with one private collector per domain.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ptr::NonNull;
+
+use crossbeam_epoch::{Collector, LocalHandle};
+
+use super::Retire;
+use crate::sync::Arc;
+
+/// A set of threads and nodes whose reclamation belongs together: one pool.
+pub struct Domain {
+    collector: Collector,
+    /// Outlived by the registrations in other threads, which look at its count to see that we are gone.
+    alive: Arc<()>,
+}
+
+/// A thread's registration with one domain.
+struct Registration {
+    handle: LocalHandle,
+    domain: Arc<()>,
+}
+
+impl Registration {
+    fn is_stale(&self) -> bool {
+        Arc::strong_count(&self.domain) == 1
+    }
+}
+
+thread_local! {
+    /// The domains this thread has pinned, as registering costs an allocation of 2 KiB and pinning 4 ns.
+    static REGISTRATIONS: RefCell<Vec<Registration>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Domain {
+    /// Makes a domain that no thread is registered with.
+    #[allow(clippy::new_without_default, reason = "a domain has an identity")]
+    pub fn new() -> Self {
+        Self { collector: Collector::new(), alive: Arc::new(()) }
+    }
+
+    /// Pins the current thread: what it reaches from now on stays allocated until the guard is dropped.
+    ///
+    /// Works on any thread at any time, thread-local destructors included.
+    #[inline]
+    pub fn pin(&self) -> Guard {
+        REGISTRATIONS
+            .try_with(|all| {
+                let all = all.borrow();
+                let ours = all.iter().find(|known| Arc::ptr_eq(&known.domain, &self.alive));
+                ours.map(|known| Guard(known.handle.pin()))
+            })
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| self.register())
+    }
+
+    /// Registers the current thread and forgets the domains that are gone.
+    #[cold]
+    fn register(&self) -> Guard {
+        let handle = self.collector.register();
+        let guard = Guard(handle.pin());
+        let stale = REGISTRATIONS.try_with(|all| {
+            let mut all = all.borrow_mut();
+            all.push(Registration { handle, domain: Arc::clone(&self.alive) });
+            all.extract_if(.., |known| known.is_stale()).collect::<Vec<_>>()
+        });
+        // Dropped outside of the borrow: it may free the last nodes of a domain. When the thread is ending and its
+        // registrations are gone, `handle` was dropped with the closure; the guard keeps its participant alive.
+        drop(stale);
+        guard
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Domain").finish_non_exhaustive()
+    }
+}
+
+/// Keeps the current thread pinned.
+pub struct Guard(crossbeam_epoch::Guard);
+
+impl Guard {
+    /// Frees `node`, which came from a `Box`, as soon as no older guard is left (R1).
+    ///
+    /// # Safety
+    ///
+    /// - Nobody can reach `node` any more but threads pinned before this call.
+    /// - It is retired once (R2), and dropping it runs no user code (R3).
+    pub unsafe fn retire<N: Retire>(&self, node: NonNull<N>) {
+        let node = node.as_ptr();
+        // SAFETY: this is the node's only retirement (R2), so the box is made once.
+        let free = move || drop(unsafe { Box::from_raw(node) });
+        // SAFETY: the caller owes that only older guards still see the node; `N: 'static` and R3 allow any thread to
+        // run the drop at any later time.
+        unsafe { self.0.defer_unchecked(free) };
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+/// Tells in a model that its node was killed; here it is nothing.
+#[derive(Debug, Default)]
+pub struct Canary(());
+
+impl Canary {
+    /// Makes the canary of a new node.
+    pub const fn new() -> Self {
+        Self(())
+    }
+
+    /// Stands at every access to a node; in a model, it fails if the node may have been freed.
+    #[inline(always)]
+    pub const fn touch(&self) {}
+}

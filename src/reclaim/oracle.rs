@@ -1,0 +1,240 @@
+//! The model's reclaimers: as early as epochs may free, and not a step later.
+//!
+//! The bookkeeping sits in a plain `std` mutex that loom does not see; it is held only between two schedule points,
+//! so no modelled thread ever waits for it. What loom does see are two atomics that pass the causality which real
+//! epochs pass, and each node's canary cell, which turns *an access that a kill may overtake* into a race report in
+//! whatever order the two were explored.
+
+#![allow(clippy::disallowed_types, reason = "bookkeeping that must be no schedule point")]
+
+use std::any::Any;
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use loom::alloc::Track;
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Retire;
+
+/// When a retired node dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oracle {
+    /// As soon as the guards older than the retirement are gone.
+    Retirement,
+    /// At the first moment without any guard.
+    Kill,
+    /// Never; and pinning passes no causality.
+    Never,
+}
+
+impl Oracle {
+    /// Reads `ZERO_POOL_ORACLE`; unset means [`Oracle::Retirement`].
+    pub fn from_env() -> Self {
+        match std::env::var("ZERO_POOL_ORACLE").as_deref() {
+            Err(_) | Ok("retirement") => Self::Retirement,
+            Ok("kill") => Self::Kill,
+            Ok("never") => Self::Never,
+            Ok(other) => panic!("ZERO_POOL_ORACLE is {other:?}; it must be retirement, kill or never"),
+        }
+    }
+}
+
+/// A retired node that still lies in memory.
+struct Corpse {
+    memory: Box<dyn Any>,
+    canary: NonNull<Canary>,
+    /// The guards that keep it alive (`Oracle::Retirement`).
+    older: Vec<u64>,
+}
+
+#[derive(Default)]
+struct Book {
+    guards: Vec<u64>,
+    next_guard: u64,
+    dying: Vec<Corpse>,
+    quarantine: Vec<Corpse>,
+}
+
+impl Book {
+    fn due(&self, oracle: Oracle, corpse: &Corpse) -> bool {
+        match oracle {
+            Oracle::Retirement => !corpse.older.iter().any(|old| self.guards.contains(old)),
+            Oracle::Kill => self.guards.is_empty(),
+            Oracle::Never => false,
+        }
+    }
+
+    fn any_due(&self, oracle: Oracle) -> bool {
+        self.dying.iter().any(|corpse| self.due(oracle, corpse))
+    }
+
+    fn kill_due(&mut self, oracle: Oracle) {
+        let mut dying = std::mem::take(&mut self.dying);
+        let dead: Vec<_> = dying.extract_if(.., |corpse| self.due(oracle, corpse)).collect();
+        self.dying = dying;
+        for corpse in dead {
+            // SAFETY: the canary lives inside of `memory`, which the corpse owns.
+            unsafe { corpse.canary.as_ref() }.kill();
+            self.quarantine.push(corpse);
+        }
+    }
+}
+
+struct Shared {
+    oracle: Oracle,
+    book: Mutex<Book>,
+    /// Released by retirements (or kills), acquired by pins.
+    retired: AtomicUsize,
+    /// Released by unpins, acquired by kills.
+    unpinned: AtomicUsize,
+}
+
+// SAFETY: loom runs every modelled thread on one thread of the system.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A set of threads and nodes whose reclamation belongs together: one pool.
+pub struct Domain(Arc<Shared>);
+
+impl Domain {
+    /// Makes a domain with the oracle that the environment names.
+    #[allow(clippy::new_without_default, reason = "a domain has an identity")]
+    pub fn new() -> Self {
+        Self(Arc::new(Shared {
+            oracle: Oracle::from_env(),
+            book: Mutex::default(),
+            retired: AtomicUsize::new(0),
+            unpinned: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Pins the current thread: what it reaches from now on is not killed until the guard is dropped.
+    pub fn pin(&self) -> Guard {
+        let shared = Arc::clone(&self.0);
+        if shared.oracle != Oracle::Never {
+            shared.retired.fetch_add(0, Ordering::Acquire);
+        }
+        let mut book = shared.book();
+        let id = book.next_guard;
+        book.next_guard += 1;
+        book.guards.push(id);
+        drop(book);
+        Guard { shared, id }
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Domain").finish_non_exhaustive()
+    }
+}
+
+/// Keeps the current thread pinned.
+pub struct Guard {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Guard {
+    /// Kills `node`, which came from a `Box`, as soon as the oracle allows (R1).
+    ///
+    /// # Safety
+    ///
+    /// - Nobody can reach `node` any more but threads pinned before this call.
+    /// - It is retired once (R2), and dropping it runs no user code (R3).
+    pub unsafe fn retire<N: Retire>(&self, node: NonNull<N>) {
+        if self.shared.oracle == Oracle::Retirement {
+            self.shared.retired.fetch_add(1, Ordering::Release);
+        }
+        let mut book = self.shared.book();
+        // SAFETY: the node lives until its kill, and the caller owes that this is its only retirement.
+        let canary = NonNull::from(unsafe { node.as_ref() }.canary());
+        // SAFETY: the caller owes that this is the node's only retirement, so the box is made once.
+        let memory = unsafe { Box::from_raw(node.as_ptr()) };
+        // SAFETY: as above; the canary is read before anything can kill it.
+        unsafe { canary.as_ref() }.touch();
+        let older = book.guards.clone();
+        book.dying.push(Corpse { memory, canary, older });
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        if shared.oracle == Oracle::Never {
+            shared.book().guards.retain(|&id| id != self.id);
+            return;
+        }
+        shared.unpinned.fetch_add(1, Ordering::Release);
+        let mut book = shared.book();
+        book.guards.retain(|&id| id != self.id);
+        let due = book.any_due(shared.oracle);
+        drop(book);
+        if due {
+            shared.unpinned.fetch_add(0, Ordering::Acquire);
+            if shared.oracle == Oracle::Kill {
+                shared.retired.fetch_add(1, Ordering::Release);
+            }
+            shared.book().kill_due(shared.oracle);
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Corpse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Corpse").field("memory", &self.memory).finish_non_exhaustive()
+    }
+}
+
+/// Tells that its node was killed.
+#[derive(Debug)]
+pub struct Canary {
+    dead: UnsafeCell<bool>,
+    /// Reported by loom when the node's memory is neither retired nor freed.
+    _leak: Track<()>,
+}
+
+impl Canary {
+    /// Makes the canary of a new node.
+    pub fn new() -> Self {
+        Self { dead: UnsafeCell::new(false), _leak: Track::new(()) }
+    }
+
+    /// Fails if the node is dead, or if nothing orders this access before its death.
+    #[track_caller]
+    pub fn touch(&self) {
+        // SAFETY: loom itself checks that no kill runs beside this read.
+        let dead = self.dead.with(|dead| unsafe { *dead });
+        assert!(!dead, "R1: a node was touched after its memory could have been freed");
+    }
+
+    fn kill(&self) {
+        self.dead.with_mut(|dead| {
+            // SAFETY: loom itself checks that nothing runs beside this write.
+            let dead = unsafe { &mut *dead };
+            assert!(!*dead, "R2: a node was killed twice");
+            *dead = true;
+        });
+    }
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self::new()
+    }
+}

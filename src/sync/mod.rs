@@ -1,0 +1,43 @@
+//! The door to every synchronisation primitive: `std` in a build, `loom` in a model.
+//!
+//! Nothing else in the crate names `std::sync` or `std::thread` (`clippy.toml` refuses it). The two sides export
+//! the same names with the same meaning; the door renames and never invents, or the models would check another
+//! program than the one that ships.
+//!
+//! | item | `std` side | `loom` side |
+//! |---|---|---|
+//! | [`atomic`], [`Arc`], [`Mutex`] | `std` | `loom` |
+//! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses |
+//! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` |
+//! | [`Deadline`] | `Instant` | passes after one timed park |
+//!
+//! **The parker is the one exception to renaming.** loom's own `park` hides races: its `unpark` is no schedule
+//! point and hands its causality even to a running thread. A token under a lock has the semantics that std
+//! documents, *`unpark` before `park` makes `park` return at once, and a park may end for no reason*, and every
+//! step of it is a schedule point.
+//!
+//! **A timed park may return early.** The callers must therefore look again, and the model uses this: it returns
+//! at once when no token is there, which is the expiry, and with the token when the wake-up came first. Both ends
+//! are explored, as loom knows no time.
+
+#[cfg(loom)]
+mod loom;
+#[cfg(not(loom))]
+mod std;
+
+#[cfg(loom)]
+use self::loom as imp;
+#[cfg(not(loom))]
+use self::std as imp;
+
+pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, UnsafeCell, Unparker, atomic};
+
+/// Names the side that was compiled in, for test drivers that refuse to run on the wrong one.
+pub const BACKEND: &str = if cfg!(loom) { "loom" } else { "std" };
+
+/// Locks `mutex` whether or not a thread panicked while it held it.
+///
+/// No lock of this crate is held while foreign code runs, so a poisoned one still guards consistent data.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,97 @@
+//! The `std` side of the door.
+
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the door they come through")]
+
+use std::marker::PhantomData;
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use std::sync::{Arc, Mutex, MutexGuard, atomic};
+
+/// A cell entered by closure, so that the other side can see each access.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    /// Wraps `value`.
+    pub const fn new(value: T) -> Self {
+        Self(core::cell::UnsafeCell::new(value))
+    }
+
+    /// Hands `f` a pointer for reading; whoever reads through it must exclude writers for as long.
+    #[inline(always)]
+    pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// Hands `f` a pointer for writing; whoever writes through it must exclude everybody else for as long.
+    #[inline(always)]
+    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
+/// Blocks the thread that made it until its [`Unparker`] is used. It stays on that thread.
+#[derive(Debug)]
+pub struct Parker {
+    on_one_thread: PhantomData<*const ()>,
+}
+
+/// Ends one park of the thread that its [`Parker`] belongs to, now or in advance.
+#[derive(Clone, Debug)]
+pub struct Unparker(thread::Thread);
+
+impl Parker {
+    /// Makes the parker of the current thread.
+    pub fn new() -> Self {
+        Self { on_one_thread: PhantomData }
+    }
+
+    /// Blocks until an unpark, past or future, and may return for no reason.
+    pub fn park(&self) {
+        thread::park();
+    }
+
+    /// Blocks like [`park`](Self::park), for `timeout` at most.
+    pub fn park_timeout(&self, timeout: Duration) {
+        thread::park_timeout(timeout);
+    }
+
+    /// Returns the other end.
+    pub fn unparker(&self) -> Unparker {
+        Unparker(thread::current())
+    }
+}
+
+impl Default for Parker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Unparker {
+    /// Makes one park return.
+    pub fn unpark(&self) {
+        self.0.unpark();
+    }
+}
+
+/// A moment up to which a timed wait may last.
+#[derive(Debug)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// Sets the deadline `timeout` from now; a time beyond what the clock can count never comes.
+    pub fn after(timeout: Duration) -> Self {
+        Self(Instant::now().checked_add(timeout))
+    }
+
+    /// Returns the time left, or `None` once the deadline has passed.
+    pub fn remaining(&mut self) -> Option<Duration> {
+        match self.0 {
+            None => Some(Duration::MAX),
+            Some(end) => end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()),
+        }
+    }
+}

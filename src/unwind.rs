@@ -1,0 +1,116 @@
+//! Panics of foreign code: caught where it is called, kept where somebody waits for them, dropped without harm.
+//!
+//! A chunk of tasks runs under one `catch_unwind`, since one per task would cost more than a small task. A task that
+//! panics must not take the rest of its chunk along, so the loop's position lives outside and the chunk goes on at
+//! the task after.
+//!
+//! # Invariants
+//!
+//! - `X1`  *Every task is started once*, whatever panicked before it.
+//! - `X2`  *The first payload of a chunk is kept*, whole; the others are dropped.
+//! - `X3`  *A payload that panics when it is dropped harms nobody*: that panic is caught, and what it threw in turn
+//!   is leaked, as nothing says that it ends.
+//!
+//! With `panic = "abort"` nothing is caught and nothing here is reached.
+//!
+//! Checked by: the unit tests below, `x1_*` in `loom_tests`.
+
+use core::any::Any;
+use core::ops::Range;
+use core::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+
+/// What a panic threw.
+pub type Payload = Box<dyn Any + Send + 'static>;
+
+/// Runs `task` for every index of `range`, in order; returns the first panic's payload.
+///
+/// Unwind safety is the caller's: what a task leaves half done is visible to whoever looks at it later.
+#[inline]
+pub fn run_each(range: Range<usize>, mut task: impl FnMut(usize)) -> Option<Payload> {
+    let mut next = range.start;
+    let mut first = None;
+    while next < range.end {
+        let chunk = AssertUnwindSafe(|| {
+            while next < range.end {
+                let index = next;
+                next += 1;
+                task(index);
+            }
+        });
+        if let Err(payload) = catch_unwind(chunk) {
+            keep_first(&mut first, payload);
+        }
+    }
+    first
+}
+
+/// Runs foreign code whose panic concerns nobody: a waker, a handler, a drop.
+pub fn quietly(foreign: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
+        discard(payload);
+    }
+}
+
+/// Drops a payload, which may itself panic.
+#[cold]
+pub fn discard(payload: Payload) {
+    if let Err(thrown_by_drop) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        core::mem::forget(thrown_by_drop);
+    }
+}
+
+#[cold]
+fn keep_first(first: &mut Option<Payload>, payload: Payload) {
+    if first.is_none() {
+        *first = Some(payload);
+    } else {
+        discard(payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::panic_any;
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic_any("the payload of a payload");
+        }
+    }
+
+    #[test]
+    fn x1_each_task_starts_once_whatever_panics() {
+        let mut started = vec![0; 9];
+        let payload = run_each(2..9, |i| {
+            started[i] += 1;
+            assert!(i % 3 != 0, "task {i}");
+        });
+        assert_eq!(started, [0, 0, 1, 1, 1, 1, 1, 1, 1]);
+        let payload = payload.expect("tasks 3 and 6 panicked");
+        assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("task 3"));
+    }
+
+    #[test]
+    fn x2_an_empty_range_runs_nothing() {
+        assert!(run_each(5..5, |_| unreachable!("nothing to run")).is_none());
+        assert!(run_each(usize::MAX..usize::MAX, |_| unreachable!("nothing to run")).is_none());
+    }
+
+    #[test]
+    fn x2_the_last_index_ends_the_range() {
+        let mut seen = Vec::new();
+        assert!(run_each(usize::MAX - 2..usize::MAX, |i| seen.push(i)).is_none());
+        assert_eq!(seen, [usize::MAX - 2, usize::MAX - 1]);
+    }
+
+    #[test]
+    fn x3_payloads_that_panic_when_dropped_harm_nobody() {
+        let first = run_each(0..3, |_| panic_any(Bomb));
+        discard(first.expect("three tasks panicked"));
+        quietly(|| panic_any(Bomb));
+    }
+}
