@@ -40,10 +40,11 @@
 //! | access | ordering | why |
 //! |---|---|---|
 //! | link CAS, success | Release | `[Q-link]` the node is initialised before it can be reached |
-//! | load of `next`, `head`, `tail` | Acquire | `[Q-link]` other side: what we reach is initialised |
+//! | load of `next`, `head`, `tail`; link CAS, failure | Acquire | `[Q-link]` other side: what we reach is initialised |
 //! | help CAS, success | Release | `[Q-link]` passed on to who reads `tail` |
+//! | load of `tail` before an unlinking | Relaxed | `[Q-tail]` it cannot be older than the head we acquired |
 //! | unlink CAS, success | Release | `[Q-link]` passed on to who reads `head`; `[Q-tail]` whoever sees the new head sees a tail past the old one |
-//! | every CAS, failure | Relaxed | nothing is read through the value: the loop loads again |
+//! | help and unlink CAS, failure | Relaxed | nothing is read through the value |
 //!
 //! # Progress
 //!
@@ -129,18 +130,11 @@ impl<N: Node> Queue<N> {
             let tail = self.tail.load(Ordering::Acquire);
             // SAFETY: reached through `tail` under `guard` (Q3).
             let last = unsafe { Self::reached(tail, guard) };
-            // ORDERING: Acquire; pairs with the link CAS [Q-link], as we may hand `next` on to `tail`.
-            let next = last.next().load(Ordering::Acquire);
-            if !next.is_null() {
-                self.help(tail, next);
-                continue;
-            }
-            // ORDERING: Release; pairs with the Acquire loads of `next` [Q-link]. Q1: only null is ever replaced. A
-            // failure reads nothing through the value.
-            let link = last.next().compare_exchange(ptr::null_mut(), node, Ordering::Release, Ordering::Relaxed);
-            if link.is_ok() {
-                self.help(tail, node);
-                return;
+            // ORDERING: Release on success; pairs with the Acquire loads of `next` [Q-link]. Q1: only null is ever
+            // replaced. Acquire on failure; pairs with the link CAS [Q-link], as we hand the successor on to `tail`.
+            match last.next().compare_exchange(ptr::null_mut(), node, Ordering::Release, Ordering::Acquire) {
+                Ok(_) => return self.help(tail, node),
+                Err(next) => self.help(tail, next),
             }
         }
     }

@@ -177,14 +177,18 @@ impl Drop for Guard {
         shared.unpinned.fetch_add(1, Ordering::Release);
         let mut book = shared.book();
         book.guards.retain(|&id| id != self.id);
-        let due = book.any_due(shared.oracle);
+        let (due, pins) = (book.any_due(shared.oracle), book.next_guard);
         drop(book);
         if due {
             shared.unpinned.fetch_add(0, Ordering::Acquire);
             if shared.oracle == Oracle::Kill {
                 shared.retired.fetch_add(1, Ordering::Release);
             }
-            shared.book().kill_due(shared.oracle);
+            let mut book = shared.book();
+            // Who pinned meanwhile has not acquired this kill, and its own unpin will come by here.
+            if shared.oracle == Oracle::Retirement || book.next_guard == pins {
+                book.kill_due(shared.oracle);
+            }
         }
     }
 }

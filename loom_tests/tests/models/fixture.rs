@@ -1,0 +1,199 @@
+//! A batch whose tasks show when they run where they must not, and workers to run it.
+
+use std::ops::Range;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
+use zero_pool_loom::batch::{Batch, Claim, Handle, Plan, Work};
+use zero_pool_loom::grain::Grain;
+use zero_pool_loom::idle::Woken;
+use zero_pool_loom::injector::Injector;
+use zero_pool_loom::unwind::{self, Payload};
+
+/// What a task does after it has written its result.
+type Then = Box<dyn Fn(usize)>;
+
+/// The memory of a batch's caller: a counter and a plain result per task, and whether it is still there.
+pub struct Tasks {
+    runs: Vec<AtomicUsize>,
+    results: Vec<UnsafeCell<usize>>,
+    gone: UnsafeCell<bool>,
+    then: Then,
+}
+
+impl Tasks {
+    pub fn new(tasks: usize) -> Arc<Self> {
+        Self::with(tasks, |_| {})
+    }
+
+    /// Tasks that do something more.
+    pub fn with(tasks: usize, then: impl Fn(usize) + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            runs: (0..tasks).map(|_| AtomicUsize::new(0)).collect(),
+            results: (0..tasks).map(|_| UnsafeCell::new(0)).collect(),
+            gone: UnsafeCell::new(false),
+            then: Box::new(then),
+        })
+    }
+
+    /// Tasks that panic, each with its index.
+    pub fn panicking(tasks: usize) -> Arc<Self> {
+        Self::with(tasks, |index| resume_unwind(Box::new(index)))
+    }
+
+    /// Makes a batch of these tasks, for two threads.
+    pub fn batch(self: &Arc<Self>) -> Box<Batch> {
+        self.planned(2)
+    }
+
+    /// Makes a batch of these tasks that so many workers may join.
+    pub fn planned(self: &Arc<Self>, helpers: u32) -> Box<Batch> {
+        let work = Work {
+            run: run_tasks,
+            context: Arc::as_ptr(self).cast(),
+        };
+        let plan = Plan {
+            tasks: self.runs.len() as u64,
+            threads: 2,
+            helpers,
+            grain: Grain::SINGLE,
+        };
+        // SAFETY: every model keeps the tasks until all threads have ended; what comes too late is found by `gone`.
+        unsafe { Batch::new(work, plan) }
+    }
+
+    /// What the caller does after its wait: reads the results, and takes the memory away.
+    pub fn collect(&self) {
+        for (index, (runs, result)) in self.runs.iter().zip(&self.results).enumerate() {
+            assert_eq!(runs.load(Ordering::Relaxed), 1, "B1: task {index} ran not once");
+            // SAFETY: loom checks that the write came before.
+            assert_eq!(result.with(|result| unsafe { *result }), index + 1);
+        }
+        // SAFETY: loom checks that no task runs beside or after this.
+        self.gone.with_mut(|gone| unsafe { *gone = true });
+    }
+
+    fn run(&self, index: usize) {
+        // SAFETY: loom checks that the caller has not taken the memory away.
+        assert!(
+            !self.gone.with(|gone| unsafe { *gone }),
+            "B3: task {index} ran after its memory was gone"
+        );
+        self.runs[index].fetch_add(1, Ordering::Relaxed);
+        // SAFETY: loom checks that nobody else runs this task.
+        self.results[index].with_mut(|result| unsafe { *result = index + 1 });
+        (self.then)(index);
+    }
+}
+
+unsafe fn run_tasks(context: *const (), range: Range<usize>) -> Option<Payload> {
+    // SAFETY: the context of `Tasks::planned`.
+    let tasks = unsafe { &*context.cast::<Tasks>() };
+    unwind::run_each(range, |index| tasks.run(index))
+}
+
+/// A door that one task waits at until another opens it.
+pub struct Gate {
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            open: Mutex::new(false),
+            opened: Condvar::new(),
+        })
+    }
+
+    pub fn open(&self) {
+        *self.open.lock().expect("no panic at the gate") = true;
+        self.opened.notify_all();
+    }
+
+    pub fn pass(&self) {
+        let mut open = self.open.lock().expect("no panic at the gate");
+        while !*open {
+            open = self.opened.wait(open).expect("no panic at the gate");
+        }
+    }
+}
+
+/// Runs what was claimed and claims more, to the end of the participation.
+fn participate(injector: &Injector, mut claim: Claim) {
+    loop {
+        claim.run();
+        if !claim.advance(None) {
+            return injector.complete(claim);
+        }
+    }
+}
+
+/// Runs one participation of a worker, if there is something to join.
+pub fn work_once(injector: &Injector) -> bool {
+    let claim = injector.take();
+    let found = claim.is_some();
+    claim.into_iter().for_each(|claim| participate(injector, claim));
+    found
+}
+
+/// Takes part in the own batch until it is exhausted, as a waiter does before it sleeps.
+pub fn help(injector: &Injector, handle: &Handle) {
+    if let Some(claim) = handle.claim() {
+        participate(injector, claim);
+    }
+}
+
+/// Waits as a caller does: helps, sleeps until the rest is done, and gives the handle up.
+pub fn finish(injector: &Injector, handle: Handle) {
+    help(injector, &handle);
+    injector.wait(&handle);
+    injector.release(handle);
+}
+
+/// Sleeps until the workers have run the batch, and gives the handle up.
+pub fn await_workers(injector: &Injector, handle: Handle) {
+    injector.wait(&handle);
+    injector.release(handle);
+}
+
+/// A worker's whole life: look, run, park, until the injector is closed and empty.
+pub fn work(injector: &Injector, worker: usize) {
+    // SAFETY: each model starts each worker once.
+    let seat = unsafe { injector.seat(worker) };
+    let mut looking = None;
+    let mut closed = false;
+    loop {
+        if let Some(claim) = injector.take() {
+            if let Some(looking) = looking.take() {
+                injector.found(looking);
+            }
+            participate(injector, claim);
+        } else if closed {
+            return;
+        } else {
+            match injector.park(&seat, looking.take()) {
+                Woken::Look(now) => looking = Some(now),
+                Woken::Closed => closed = true,
+            }
+        }
+    }
+}
+
+/// Starts a thread on the injector.
+pub fn spawn<R: 'static>(
+    injector: &Arc<Injector>,
+    body: impl FnOnce(&Injector) -> R + 'static,
+) -> thread::JoinHandle<R> {
+    let injector = Arc::clone(injector);
+    thread::spawn(move || body(&injector))
+}
+
+/// Joins a thread.
+pub fn end<R>(thread: thread::JoinHandle<R>) -> R {
+    thread.join().expect("the thread ends")
+}

@@ -1,0 +1,149 @@
+//! Models of the idle word and the stack of parked workers.
+
+use std::sync::Arc;
+
+use loom::cell::UnsafeCell;
+use loom::thread;
+use zero_pool_loom::idle::{Idle, Woken};
+
+use crate::support::{Bound, NO_RECLAIMER, THREE};
+
+fn end<R>(thread: thread::JoinHandle<R>) -> R {
+    thread.join().expect("the thread ends")
+}
+
+/// Sleeps at once, as a worker does who looked in vain; tells whether it was woken to look.
+fn park(idle: &Idle, worker: usize) -> bool {
+    // SAFETY: each model takes each seat once.
+    let seat = unsafe { idle.seat(worker) };
+    let Some(announced) = idle.announce(&seat, None) else {
+        return false;
+    };
+    match idle.sleep(announced) {
+        Woken::Look(looking) => {
+            idle.leave(looking);
+            true
+        }
+        Woken::Closed => false,
+    }
+}
+
+/// Two notifications for one parked worker: what the one that woke it had written is visible to it, and the worker is
+/// woken once.
+fn e2_a_wake_up_carries_what_the_waker_wrote() {
+    let idle = Arc::new(Idle::new(1));
+    let work = Arc::new(UnsafeCell::new(0));
+    let worker = {
+        let (idle, work) = (Arc::clone(&idle), Arc::clone(&work));
+        thread::spawn(move || {
+            if park(&idle, 0) {
+                // SAFETY: loom checks that the write came before.
+                assert_eq!(work.with(|work| unsafe { *work }), 7);
+            }
+        })
+    };
+    // SAFETY: nobody reads before it is woken.
+    work.with_mut(|work| unsafe { *work = 7 });
+    idle.notify();
+    idle.close();
+    end(worker);
+}
+
+/// Two workers parked and two that notify at once: while one is looking, nobody else is woken, and the first to leave
+/// hands the wake-up on. Both must end.
+fn e1_one_looks_at_a_time() {
+    let idle = Arc::new(Idle::new(2));
+    let workers = [0, 1].map(|worker| {
+        let idle = Arc::clone(&idle);
+        thread::spawn(move || {
+            let looked = park(&idle, worker);
+            idle.notify();
+            looked
+        })
+    });
+    idle.notify();
+    idle.close();
+    let looked = workers.map(end);
+    assert!(looked.iter().filter(|&&looked| looked).count() <= 2);
+}
+
+/// A worker that parks while the pool closes: it is refused, or woken; what came before the close is visible to it.
+fn e3_a_close_reaches_who_is_about_to_park() {
+    let idle = Arc::new(Idle::new(2));
+    let work = Arc::new(UnsafeCell::new(0));
+    let workers = [0, 1].map(|worker| {
+        let (idle, work) = (Arc::clone(&idle), Arc::clone(&work));
+        thread::spawn(move || {
+            assert!(!park(&idle, worker), "E3: nobody notified");
+            // SAFETY: loom checks that the write came before.
+            assert_eq!(work.with(|work| unsafe { *work }), 7);
+        })
+    });
+    // SAFETY: nobody reads before the close.
+    work.with_mut(|work| unsafe { *work = 7 });
+    idle.close();
+    workers.map(end);
+}
+
+/// A notifier that has read the top and what lies below it, and stops, while the two workers are woken one after
+/// the other and the first parks again: without the tag its CAS would put a running worker back on the stack.
+fn e4_a_stale_top_is_refused() {
+    let idle = Arc::new(Idle::new(2));
+    // SAFETY: each seat is taken once.
+    let (first, second) = unsafe { (idle.seat(0), idle.seat(1)) };
+    let below = idle.announce(&second, None).expect("open");
+    let top = idle.announce(&first, None).expect("open");
+    let notifier = {
+        let idle = Arc::clone(&idle);
+        thread::spawn(move || idle.notify())
+    };
+    let leave = |woken| {
+        let Woken::Look(looking) = woken else {
+            unreachable!("nobody closed")
+        };
+        idle.leave(looking);
+    };
+    idle.notify();
+    leave(idle.sleep(top));
+    idle.notify();
+    leave(idle.sleep(below));
+    let again = idle.announce(&first, None).expect("open");
+    end(notifier);
+    // The notifier has woken a parked worker or none. Whoever is parked now is `first`, or nobody.
+    idle.notify();
+    leave(idle.sleep(again));
+    let last = idle.announce(&second, None).expect("open");
+    idle.notify();
+    leave(idle.sleep(last));
+}
+
+/// Two wakers pop at once from a stack of two while a third thread closes: each worker is woken by one of them.
+fn e2_a_notification_races_a_close() {
+    let idle = Arc::new(Idle::new(2));
+    let notifier = {
+        let idle = Arc::clone(&idle);
+        thread::spawn(move || idle.notify())
+    };
+    let worker = {
+        let idle = Arc::clone(&idle);
+        thread::spawn(move || park(&idle, 0))
+    };
+    // SAFETY: each seat is taken once.
+    let seat = unsafe { idle.seat(1) };
+    let announced = idle.announce(&seat, None).expect("open");
+    idle.close();
+    match idle.sleep(announced) {
+        Woken::Look(looking) => idle.leave(looking),
+        Woken::Closed => assert!(idle.announce(&seat, None).is_none(), "E3: parked after the close"),
+    }
+    end(notifier);
+    end(worker);
+}
+
+crate::table! { "idle":
+    e1_one_looks_at_a_time(THREE, NO_RECLAIMER),
+    e2_a_wake_up_carries_what_the_waker_wrote(Bound::None, NO_RECLAIMER),
+    e2_a_notification_races_a_close(THREE, NO_RECLAIMER),
+    e3_a_close_reaches_who_is_about_to_park(THREE, NO_RECLAIMER),
+    e4_a_stale_top_is_refused(Bound::None, NO_RECLAIMER),
+}

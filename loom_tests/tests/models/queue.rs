@@ -1,0 +1,240 @@
+//! Models of the queue alone, with a node that holds one value.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use loom::thread;
+use zero_pool_loom::queue::{Node, Queue};
+use zero_pool_loom::reclaim::{Canary, Domain, Guard, Retire};
+
+use crate::support::{Bound, ORACLES, THREE};
+
+/// A node that gives its value once. The value is a plain cell, so that every missing edge is a reported race.
+struct Item {
+    next: AtomicPtr<Item>,
+    taken: AtomicBool,
+    value: UnsafeCell<u32>,
+    canary: Canary,
+}
+
+impl Item {
+    fn boxed(value: u32, taken: bool) -> Box<Self> {
+        let item = Self {
+            next: AtomicPtr::new(std::ptr::null_mut()),
+            taken: AtomicBool::new(taken),
+            value: UnsafeCell::new(0),
+            canary: Canary::new(),
+        };
+        // Written after its creation, as creation itself is ordered by loom.
+        // SAFETY: nobody else has it.
+        item.value.with_mut(|cell| unsafe { *cell = value });
+        Box::new(item)
+    }
+
+    fn take(&self) -> Option<u32> {
+        let free = self
+            .taken
+            .compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok();
+        // SAFETY: written before it was linked, and never again.
+        free.then(|| self.value.with(|cell| unsafe { *cell }))
+    }
+}
+
+impl Retire for Item {
+    fn canary(&self) -> &Canary {
+        &self.canary
+    }
+}
+
+// SAFETY: one link field that only the queue writes; `taken` never goes back; freed through the guard.
+unsafe impl Node for Item {
+    fn next(&self) -> &AtomicPtr<Self> {
+        &self.next
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) {
+        match guard {
+            // SAFETY: the queue is the only holder, and it let go.
+            Some(guard) => unsafe { guard.retire(node) },
+            // SAFETY: as above, and nobody is left to see it.
+            None => drop(unsafe { Box::from_raw(node.as_ptr()) }),
+        }
+    }
+}
+
+/// The queue and its domain, shared by the threads of a model.
+struct Fixture {
+    queue: Queue<Item>,
+    domain: Domain,
+}
+
+impl Fixture {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queue: Queue::new(Item::boxed(0, true)),
+            domain: Domain::new(),
+        })
+    }
+
+    fn push(&self, value: u32) {
+        let node = NonNull::from(Box::leak(Item::boxed(value, false)));
+        // SAFETY: from a box, never linked, and only the queue frees it.
+        unsafe { self.queue.push(node, &self.domain.pin()) };
+    }
+
+    fn take(&self) -> Option<u32> {
+        self.queue.scan(&self.domain.pin(), Item::take)
+    }
+
+    fn rest(&self) -> Vec<u32> {
+        std::iter::from_fn(|| self.take()).collect()
+    }
+}
+
+fn spawn<R: 'static>(
+    fixture: &Arc<Fixture>,
+    body: impl FnOnce(&Fixture) -> R + 'static,
+) -> thread::JoinHandle<R> {
+    let fixture = Arc::clone(fixture);
+    thread::spawn(move || body(&fixture))
+}
+
+fn end<R>(thread: thread::JoinHandle<R>) -> R {
+    thread.join().expect("the thread ends")
+}
+
+/// Two links to the same last node: each producer's values stay in order, and none is lost.
+fn q1_two_producers_keep_their_order() {
+    let fixture = Fixture::new();
+    let other = spawn(&fixture, |f| {
+        f.push(11);
+        f.push(12);
+    });
+    fixture.push(21);
+    fixture.push(22);
+    end(other);
+    let all = fixture.rest();
+    let of = |tens: u32| all.iter().copied().filter(|v| v / 10 == tens).collect::<Vec<_>>();
+    assert_eq!((of(1), of(2), all.len()), (vec![11, 12], vec![21, 22], 4));
+}
+
+/// A consumer that reads values while they are linked: it sees them initialised and in order.
+fn q1_a_consumer_follows_the_producer() {
+    let fixture = Fixture::new();
+    let producer = spawn(&fixture, |f| {
+        f.push(1);
+        f.push(2);
+    });
+    let mut seen: Vec<u32> = (0..2).filter_map(|_| fixture.take()).collect();
+    end(producer);
+    seen.extend(fixture.rest());
+    assert_eq!(seen, [1, 2]);
+}
+
+/// Two consumers on two values: each is taken once, and a consumer that takes both takes them in order.
+fn q1_two_consumers_share() {
+    let fixture = Fixture::new();
+    fixture.push(1);
+    fixture.push(2);
+    let two = |f: &Fixture| [f.take(), f.take()].into_iter().flatten().collect::<Vec<_>>();
+    let other = spawn(&fixture, two);
+    let mine = two(&fixture);
+    let theirs = end(other);
+    assert!(
+        mine.is_sorted() && theirs.is_sorted(),
+        "out of order: {mine:?} {theirs:?}"
+    );
+    let mut all = [mine, theirs].concat();
+    all.sort_unstable();
+    assert_eq!(all, [1, 2]);
+}
+
+/// A producer that stands between its two writes: what another one linked meanwhile is visible at once.
+fn q2_nothing_hides_behind_a_slow_producer() {
+    let fixture = Fixture::new();
+    let other = spawn(&fixture, |f| f.push(1));
+    fixture.push(2);
+    assert!(
+        fixture.take().is_some(),
+        "Q2: our own push is complete, so something is there"
+    );
+    end(other);
+    assert_eq!(fixture.rest().len(), 1);
+}
+
+/// The unlinking of a node that `tail` still points to, against producers that pin before and after its retirement.
+fn q3_tail_moves_past_a_node_before_its_retirement() {
+    let fixture = Fixture::new();
+    let producer = spawn(&fixture, |f| f.push(1));
+    let consumer = spawn(&fixture, Fixture::take);
+    fixture.push(2);
+    end(producer);
+    let taken = usize::from(end(consumer).is_some());
+    assert_eq!(taken + fixture.rest().len(), 2);
+}
+
+/// A producer stopped before its help, a consumer that unlinks the node `tail` points to, and a second push of the
+/// consumer's own that must not meet a retired node.
+fn q3_who_unlinks_pushes_next() {
+    let fixture = Fixture::new();
+    let producer = spawn(&fixture, |f| f.push(1));
+    let first = fixture.take();
+    fixture.push(2);
+    end(producer);
+    let mut rest = fixture.rest();
+    rest.extend(first);
+    rest.sort_unstable();
+    assert_eq!(rest, [1, 2]);
+}
+
+/// Two scans that unlink the same exhausted nodes: each is retired once, and a third value stays reachable.
+fn q4_two_scans_unlink_a_node_once() {
+    let fixture = Fixture::new();
+    fixture.push(1);
+    assert_eq!(fixture.take(), Some(1));
+    fixture.push(2);
+    let other = spawn(&fixture, Fixture::take);
+    let mine = fixture.take();
+    let theirs = end(other);
+    assert_eq!(mine.xor(theirs), Some(2));
+}
+
+/// A scan that finds nothing although a push has returned: a false EMPTY.
+fn q5_empty_is_true() {
+    let fixture = Fixture::new();
+    let pushed = Arc::new(AtomicBool::new(false));
+    let producer = {
+        let pushed = Arc::clone(&pushed);
+        spawn(&fixture, move |f| {
+            f.push(1);
+            pushed.store(true, Ordering::Release);
+            f.push(2);
+        })
+    };
+    let there = pushed.load(Ordering::Acquire);
+    let first = fixture.take();
+    assert!(
+        !there || first == Some(1),
+        "Q5: 1 was there, and the scan answered {first:?}"
+    );
+    end(producer);
+    assert_eq!(fixture.rest().len(), 2 - usize::from(first.is_some()));
+}
+
+crate::table! { "queue":
+    q1_two_producers_keep_their_order(THREE, ORACLES),
+    q1_a_consumer_follows_the_producer(THREE, ORACLES),
+    q1_two_consumers_share(THREE, ORACLES),
+    q2_nothing_hides_behind_a_slow_producer(Bound::None, ORACLES),
+    q3_tail_moves_past_a_node_before_its_retirement(THREE, ORACLES),
+    q3_who_unlinks_pushes_next(Bound::None, ORACLES),
+    q4_two_scans_unlink_a_node_once(THREE, ORACLES),
+    q5_empty_is_true(THREE, ORACLES),
+}
