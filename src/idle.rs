@@ -143,7 +143,9 @@ pub struct Idle {
 // thread that popped it (E2), both ordered by the word [E-push] and the slot's state [E-wake].
 unsafe impl Sync for Idle {}
 
-/// A worker's seat: there is one for each slot, and it stays on the worker's thread.
+/// A worker's seat: there is one for each slot, and it stays on the worker's thread. A worker parks with it, and has
+/// it back when it wakes; when the pool is closed the seat is gone.
+#[must_use = "a worker without its seat cannot park"]
 #[derive(Debug)]
 pub struct Seat {
     worker: u32,
@@ -160,8 +162,8 @@ pub struct Looking(());
 /// A worker that is in the stack of the parked, or was popped since. It must [`sleep`](Idle::sleep).
 #[must_use = "the worker is announced as parked and must sleep"]
 #[derive(Debug)]
-pub struct Announced<'a> {
-    seat: &'a Seat,
+pub struct Announced {
+    seat: Seat,
 }
 
 /// Why a sleep ended.
@@ -169,7 +171,7 @@ pub struct Announced<'a> {
 #[derive(Debug)]
 pub enum Woken {
     /// There may be work.
-    Look(Looking),
+    Look(Seat, Looking),
     /// The pool was closed.
     Closed,
 }
@@ -239,7 +241,7 @@ impl Idle {
     /// Enters the stack of the parked, out of looking or running. The caller then fences, looks again, and sleeps.
     ///
     /// `None`: the pool is closed, and everything submitted before it was is visible.
-    pub fn announce<'a>(&self, seat: &'a Seat, looking: Option<Looking>) -> Option<Announced<'a>> {
+    pub fn announce(&self, seat: Seat, looking: Option<Looking>) -> Option<Announced> {
         let slot = &self.slots[seat.worker as usize];
         // ORDERING: Relaxed; published by the push below [E-push].
         slot.state.store(SLEEP, Ordering::Relaxed);
@@ -265,14 +267,14 @@ impl Idle {
     }
 
     /// Sleeps until the announced worker is popped.
-    pub fn sleep(&self, announced: Announced<'_>) -> Woken {
+    pub fn sleep(&self, announced: Announced) -> Woken {
         let Announced { seat } = announced;
         let slot = &self.slots[seat.worker as usize];
         loop {
             // ORDERING: Acquire; pairs with the Release in `Slot::wake` [E-wake].
             match slot.state.load(Ordering::Acquire) {
                 SLEEP => seat.parker.park(),
-                LOOK => return Woken::Look(Looking(())),
+                LOOK => return Woken::Look(seat, Looking(())),
                 _ => return Woken::Closed,
             }
         }

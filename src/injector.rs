@@ -41,7 +41,7 @@
 //! |---|---|---|
 //! | SeqCst in `publish` | the other two | `[W-fence]` as above |
 //! | SeqCst in `found` | the one in `publish` | `[W-fence]` leave, then look |
-//! | SeqCst in `park` | the one in `publish` | `[W-fence]` announce, then look |
+//! | SeqCst in `announce` | the one in `publish` | `[W-fence]` announce, then look |
 //!
 //! # Progress
 //!
@@ -59,7 +59,7 @@ use core::ptr::NonNull;
 use std::time::Duration;
 
 use crate::batch::{Batch, Claim, Handle};
-use crate::idle::{Idle, Looking, Seat, Woken};
+use crate::idle::{Announced, Idle, Looking, Seat, Woken};
 use crate::latch::Lot;
 use crate::queue::{Node, Queue};
 use crate::reclaim::{Domain, Guard};
@@ -105,7 +105,7 @@ impl Injector {
         // SAFETY: from a box, never linked, and the queue's hold keeps it until it is unlinked (N1).
         unsafe { self.queue.push(batch, &guard) };
         drop(guard);
-        // ORDERING: SeqCst; pairs with the fences in `found` and `park` [W-fence]. If ours is first, they see the
+        // ORDERING: SeqCst; pairs with the fences in `found` and `announce` [W-fence]. If ours is first, they see the
         // batch; if theirs is first, we see them left or parked.
         fence(Ordering::SeqCst);
         self.idle.notify();
@@ -126,17 +126,24 @@ impl Injector {
         self.pass_on();
     }
 
-    /// Ends a search in vain: announces the sleep, then looks again, then sleeps until woken.
-    pub fn park(&self, seat: &Seat, looking: Option<Looking>) -> Woken {
-        let Some(announced) = self.idle.announce(seat, looking) else { return Woken::Closed };
+    /// Ends a search in vain: announces the sleep, then looks again. The caller then [`sleep`](Self::sleep)s.
+    ///
+    /// `None`: closed, and everything submitted before the close is visible (W4).
+    pub fn announce(&self, seat: Seat, looking: Option<Looking>) -> Option<Announced> {
+        let announced = self.idle.announce(seat, looking)?;
         // ORDERING: SeqCst; pairs with the fence in `publish` [W-fence]. If theirs is first, we see the batch; if ours
         // is first, they see us parked.
         fence(Ordering::SeqCst);
         self.pass_on();
+        Some(announced)
+    }
+
+    /// Sleeps until woken.
+    pub fn sleep(&self, announced: Announced) -> Woken {
         self.idle.sleep(announced)
     }
 
-    /// Wakes somebody if there is something to claim. After `park` announced us that may be ourselves.
+    /// Wakes somebody if there is something to claim. After `announce` that may be the caller itself.
     fn pass_on(&self) {
         let guard = self.domain.pin();
         let more = self.queue.scan(&guard, |batch| batch.is_claimable().then_some(()));

@@ -20,16 +20,16 @@ fn submit(idle: &Idle) {
 }
 
 /// Sleeps, which ends at once since the worker was popped before.
-fn woken(idle: &Idle, announced: Announced<'_>) -> Looking {
+fn woken(idle: &Idle, announced: Announced) -> (Seat, Looking) {
     match idle.sleep(announced) {
-        Woken::Look(looking) => looking,
+        Woken::Look(seat, looking) => (seat, looking),
         Woken::Closed => panic!("nobody closed"),
     }
 }
 
 /// Announces the worker of `seat` as parked.
-fn announce<'a>(idle: &Idle, seat: &'a Seat, looking: Option<Looking>) -> Announced<'a> {
-    idle.announce(seat, looking).expect("nobody closed")
+fn announce(idle: &Idle, seat: Seat) -> Announced {
+    idle.announce(seat, None).expect("nobody closed")
 }
 
 fn notify(criterion: &mut Criterion) {
@@ -42,10 +42,10 @@ fn notify(criterion: &mut Criterion) {
     let first = unsafe { idle.seat(0) };
     // SAFETY: the seat of worker 1 is taken once.
     let second = unsafe { idle.seat(1) };
-    let below = announce(&idle, &first, None);
-    let above = announce(&idle, &second, None);
+    let below = announce(&idle, first);
+    let above = announce(&idle, second);
     submit(&idle);
-    let looking = woken(&idle, above);
+    let (_, looking) = woken(&idle, above);
     group.bench_function("notify_while_looking", |bencher| bencher.iter(|| submit(&idle)));
     idle.leave(looking);
     // Only a worker that no notification has popped is told by the close.
@@ -62,12 +62,14 @@ fn round(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     let idle = Idle::new(1);
     // SAFETY: the seat of worker 0 is taken once.
-    let seat = unsafe { idle.seat(0) };
+    let mut seat = Some(unsafe { idle.seat(0) });
     group.bench_function("round", |bencher| {
         bencher.iter(|| {
-            let announced = announce(&idle, &seat, None);
+            let announced = announce(&idle, seat.take().expect("the seat comes back each round"));
             submit(&idle);
-            idle.leave(woken(&idle, announced));
+            let (again, looking) = woken(&idle, announced);
+            idle.leave(looking);
+            seat = Some(again);
         });
     });
     group.finish();

@@ -60,7 +60,7 @@ fn b4_a_capped_batch_lets_others_pass() {
     let other = spawn(&injector, work_once);
     let mine = work_once(&injector);
     assert!(mine | end(other));
-    handles.map(|handle| finish(&injector, handle));
+    handles.into_iter().for_each(|handle| finish(&injector, handle));
     first.collect();
     second.collect();
 }

@@ -10,7 +10,7 @@ use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use zero_pool_loom::batch::{Batch, Claim, Handle, Plan, Work};
 use zero_pool_loom::grain::Grain;
-use zero_pool_loom::idle::Woken;
+use zero_pool_loom::idle::{Announced, Looking, Seat, Woken};
 use zero_pool_loom::injector::Injector;
 use zero_pool_loom::unwind::{self, Payload};
 
@@ -161,26 +161,53 @@ pub fn await_workers(injector: &Injector, handle: Handle) {
     injector.release(handle);
 }
 
+/// A worker that is parked before the race begins.
+pub fn parked(injector: &Injector, worker: usize) -> Announced {
+    // SAFETY: each model takes each seat once.
+    let seat = unsafe { injector.seat(worker) };
+    injector.announce(seat, None).expect("open")
+}
+
 /// A worker's whole life: look, run, park, until the injector is closed and empty.
 pub fn work(injector: &Injector, worker: usize) {
     // SAFETY: each model starts each worker once.
     let seat = unsafe { injector.seat(worker) };
-    let mut looking = None;
-    let mut closed = false;
-    loop {
+    work_on(injector, (Some(seat), None), usize::MAX);
+}
+
+/// The life of a worker that is parked before the race begins, up to its end or so many participations.
+pub fn work_from(injector: &Injector, announced: Announced, participations: usize) {
+    work_on(injector, wake(injector, announced), participations);
+}
+
+/// Looks, runs and parks until there is neither work nor a seat to park with, or it has worked so often.
+fn work_on(
+    injector: &Injector,
+    (mut seat, mut looking): (Option<Seat>, Option<Looking>),
+    participations: usize,
+) {
+    let mut done = 0;
+    while done < participations {
         if let Some(claim) = injector.take() {
-            if let Some(looking) = looking.take() {
-                injector.found(looking);
-            }
+            looking
+                .take()
+                .into_iter()
+                .for_each(|looking| injector.found(looking));
             participate(injector, claim);
-        } else if closed {
-            return;
-        } else {
-            match injector.park(&seat, looking.take()) {
-                Woken::Look(now) => looking = Some(now),
-                Woken::Closed => closed = true,
-            }
+            done += 1;
+            continue;
         }
+        let Some(own) = seat.take() else { return };
+        if let Some(announced) = injector.announce(own, looking.take()) {
+            (seat, looking) = wake(injector, announced);
+        }
+    }
+}
+
+fn wake(injector: &Injector, announced: Announced) -> (Option<Seat>, Option<Looking>) {
+    match injector.sleep(announced) {
+        Woken::Look(seat, looking) => (Some(seat), Some(looking)),
+        Woken::Closed => (None, None),
     }
 }
 

@@ -16,11 +16,11 @@ fn end<R>(thread: thread::JoinHandle<R>) -> R {
 fn park(idle: &Idle, worker: usize) -> bool {
     // SAFETY: each model takes each seat once.
     let seat = unsafe { idle.seat(worker) };
-    let Some(announced) = idle.announce(&seat, None) else {
+    let Some(announced) = idle.announce(seat, None) else {
         return false;
     };
     match idle.sleep(announced) {
-        Woken::Look(looking) => {
+        Woken::Look(_, looking) => {
             idle.leave(looking);
             true
         }
@@ -82,7 +82,7 @@ fn e3_a_close_reaches_who_is_about_to_park() {
     // SAFETY: nobody reads before the close.
     work.with_mut(|work| unsafe { *work = 7 });
     idle.close();
-    workers.map(end);
+    workers.into_iter().for_each(end);
 }
 
 /// A notifier that has read the top and what lies below it, and stops, while the two workers are woken one after
@@ -91,30 +91,31 @@ fn e4_a_stale_top_is_refused() {
     let idle = Arc::new(Idle::new(2));
     // SAFETY: each seat is taken once.
     let (first, second) = unsafe { (idle.seat(0), idle.seat(1)) };
-    let below = idle.announce(&second, None).expect("open");
-    let top = idle.announce(&first, None).expect("open");
+    let below = idle.announce(second, None).expect("open");
+    let top = idle.announce(first, None).expect("open");
     let notifier = {
         let idle = Arc::clone(&idle);
         thread::spawn(move || idle.notify())
     };
     let leave = |woken| {
-        let Woken::Look(looking) = woken else {
+        let Woken::Look(seat, looking) = woken else {
             unreachable!("nobody closed")
         };
         idle.leave(looking);
+        seat
     };
     idle.notify();
-    leave(idle.sleep(top));
+    let first = leave(idle.sleep(top));
     idle.notify();
-    leave(idle.sleep(below));
-    let again = idle.announce(&first, None).expect("open");
+    let second = leave(idle.sleep(below));
+    let again = idle.announce(first, None).expect("open");
     end(notifier);
     // The notifier has woken a parked worker or none. Whoever is parked now is `first`, or nobody.
     idle.notify();
-    leave(idle.sleep(again));
-    let last = idle.announce(&second, None).expect("open");
+    let _first = leave(idle.sleep(again));
+    let last = idle.announce(second, None).expect("open");
     idle.notify();
-    leave(idle.sleep(last));
+    let _second = leave(idle.sleep(last));
 }
 
 /// Two wakers pop at once from a stack of two while a third thread closes: each worker is woken by one of them.
@@ -130,11 +131,14 @@ fn e2_a_notification_races_a_close() {
     };
     // SAFETY: each seat is taken once.
     let seat = unsafe { idle.seat(1) };
-    let announced = idle.announce(&seat, None).expect("open");
+    let announced = idle.announce(seat, None).expect("open");
     idle.close();
     match idle.sleep(announced) {
-        Woken::Look(looking) => idle.leave(looking),
-        Woken::Closed => assert!(idle.announce(&seat, None).is_none(), "E3: parked after the close"),
+        Woken::Look(seat, looking) => {
+            idle.leave(looking);
+            assert!(idle.announce(seat, None).is_none(), "E3: parked after the close");
+        }
+        Woken::Closed => {}
     }
     end(notifier);
     end(worker);

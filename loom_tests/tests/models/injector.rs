@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zero_pool_loom::injector::Injector;
 
-use crate::fixture::{Gate, Tasks, await_workers, end, help, spawn, work};
+use crate::fixture::{Gate, Tasks, await_workers, end, help, parked, spawn, work, work_from};
 use crate::support::{ORACLES, THREE};
 
 /// A submission against a worker that looks in vain and parks: if the wake-up is lost, the waiter hangs.
@@ -19,16 +19,16 @@ fn w1_a_submission_meets_a_worker_about_to_park() {
     end(worker);
 }
 
-/// Two submissions and one worker that runs, looks in vain and parks between them: giving up looking.
+/// Giving up looking: a worker that was woken for a batch finds it exhausted by its owner and parks again, while the
+/// next batch is linked by somebody who may still see it looking.
 fn w1_a_looking_worker_gives_up() {
     let injector = Arc::new(Injector::new(1));
-    let worker = spawn(&injector, |injector| work(injector, 0));
+    let worker = parked(&injector, 0);
     let (one, two) = (Tasks::new(1), Tasks::new(1));
     let first = injector.publish(one.batch());
-    // The worker, woken for the first batch, may find it gone and give up while the second is linked.
+    let worker = spawn(&injector, move |injector| work_from(injector, worker, usize::MAX));
     help(&injector, &first);
-    let second = injector.publish(two.batch());
-    await_workers(&injector, second);
+    await_workers(&injector, injector.publish(two.batch()));
     await_workers(&injector, first);
     one.collect();
     two.collect();
@@ -40,50 +40,46 @@ fn w1_a_looking_worker_gives_up() {
 /// ends only when the second has run, so that the looking worker must pass the wake-up on before it runs.
 fn w3_the_throttle_passes_the_wake_up_on() {
     let injector = Arc::new(Injector::new(2));
-    let workers = [0, 1].map(|worker| spawn(&injector, move |injector| work(injector, worker)));
+    let workers = [0, 1].map(|worker| parked(&injector, worker));
     let gate = Gate::new();
     let long = Tasks::with(1, {
         let gate = Arc::clone(&gate);
         move |_| gate.pass()
     });
     let short = Tasks::with(1, move |_| gate.open());
-    let first = injector.publish(long.batch());
-    let second = injector.publish(short.batch());
-    await_workers(&injector, first);
-    await_workers(&injector, second);
-    injector.close();
-    workers.map(end);
+    injector.release(injector.publish(long.batch()));
+    let workers = workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, 1)));
+    injector.release(injector.publish(short.batch()));
+    workers.into_iter().for_each(end);
+    [long, short].iter().for_each(|tasks| tasks.collect());
 }
 
-/// The same with the first worker parked already, and two submitters.
-fn w3_two_submitters_one_looking_worker() {
+/// A worker that was woken for one batch and is still looking when the next is linked by somebody who sees that and
+/// wakes nobody: it runs both, though it may park in between.
+fn w3_a_submission_meets_the_looking_worker() {
     let injector = Arc::new(Injector::new(1));
-    let worker = spawn(&injector, |injector| work(injector, 0));
-    let other = spawn(&injector, |injector| {
-        let tasks = Tasks::new(1);
-        let handle = injector.publish(tasks.batch());
-        await_workers(injector, handle);
-        tasks.collect();
-    });
-    let tasks = Tasks::new(1);
-    let handle = injector.publish(tasks.batch());
-    await_workers(&injector, handle);
-    tasks.collect();
-    end(other);
-    injector.close();
+    let worker = parked(&injector, 0);
+    let (one, two) = (Tasks::new(1), Tasks::new(1));
+    injector.release(injector.publish(one.batch()));
+    let worker = spawn(&injector, move |injector| work_from(injector, worker, 2));
+    injector.release(injector.publish(two.batch()));
     end(worker);
+    one.collect();
+    two.collect();
 }
 
-/// A batch of two tasks, each of which waits for the other's start, on two workers: one submission must reach both.
+/// A batch of two tasks, the first of which waits for the second's start, on two parked workers: one submission must
+/// reach both.
 fn w3_one_batch_reaches_both_workers() {
     let injector = Arc::new(Injector::new(2));
-    let workers = [0, 1].map(|worker| spawn(&injector, move |injector| work(injector, worker)));
+    let workers = [0, 1].map(|worker| parked(&injector, worker));
+    let workers = workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, 1)));
     let gate = Gate::new();
     let tasks = Tasks::with(2, move |index| if index == 0 { gate.pass() } else { gate.open() });
     let handle = injector.publish(tasks.batch());
     await_workers(&injector, handle);
-    injector.close();
-    workers.map(end);
+    tasks.collect();
+    workers.into_iter().for_each(end);
 }
 
 /// A close right after a submission that nobody waits for: the worker runs it before it leaves.
@@ -102,7 +98,7 @@ crate::table! { "injector":
     w1_a_submission_meets_a_worker_about_to_park(THREE, ORACLES),
     w1_a_looking_worker_gives_up(THREE, ORACLES),
     w3_the_throttle_passes_the_wake_up_on(THREE, ORACLES),
-    w3_two_submitters_one_looking_worker(THREE, ORACLES),
+    w3_a_submission_meets_the_looking_worker(THREE, ORACLES),
     w3_one_batch_reaches_both_workers(THREE, ORACLES),
     w4_what_was_submitted_before_the_close_runs(THREE, ORACLES),
 }

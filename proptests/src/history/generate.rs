@@ -32,7 +32,11 @@ impl Batch {
     fn claim(&mut self, batch: BatchId, size: u8) -> Option<Range> {
         let (start, rest) = (self.next, self.tasks - self.next);
         self.next += (rest > 0).then(|| 1 + u32::from(size) % rest)?;
-        Some(Range { batch, start, end: self.next })
+        Some(Range {
+            batch,
+            start,
+            end: self.next,
+        })
     }
 }
 
@@ -64,7 +68,9 @@ fn next_event(batches: &mut Vec<Batch>, (what, which, size, ..): Choice) -> Even
         }
         3..6 if !batches.is_empty() => {
             let batch = which as BatchId;
-            batches[which].claim(batch, size).map_or(Event::Exhausted { batch }, Event::Own)
+            batches[which]
+                .claim(batch, size)
+                .map_or(Event::Exhausted { batch }, Event::Own)
         }
         _ => take(batches, size),
     }
@@ -78,7 +84,11 @@ fn take(batches: &mut [Batch], size: u8) -> Event {
 fn record(history: &mut Vec<Op>, event: Event, (.., early, late): Choice, reach: u64) {
     let instant = reach + SPACING * history.len() as Stamp;
     let stretch = |by: u8| u64::from(by) * reach / u64::from(u8::MAX);
-    history.push(Op { event, called: instant - stretch(early), answered: instant + stretch(late) });
+    history.push(Op {
+        event,
+        called: instant - stretch(early),
+        answered: instant + stretch(late),
+    });
 }
 
 /// Changes intervals and events without regard to the specification.
@@ -125,13 +135,25 @@ fn beds(history: &[Op]) -> Vec<Bed> {
         let range = |at: &usize| history[*at].event.claim().filter(|range| range.batch == batch);
         let mut claims: Vec<_> = (0..history.len()).filter(|at| range(at).is_some()).collect();
         claims.sort_by_key(|at| range(at).map(|range| range.start));
-        let told = history.iter().filter(|op| op.event == Event::Exhausted { batch }).map(|op| op.answered);
-        let earliest = |from: &[usize]| from.iter().map(|&at| history[at].answered).chain(told.clone()).min();
-        let take = claims.iter().position(|&at| matches!(history[at].event, Event::Take(_)));
+        let told = history
+            .iter()
+            .filter(|op| op.event == Event::Exhausted { batch })
+            .map(|op| op.answered);
+        let earliest = |from: &[usize]| {
+            from.iter()
+                .map(|&at| history[at].answered)
+                .chain(told.clone())
+                .min()
+        };
+        let take = claims
+            .iter()
+            .position(|&at| matches!(history[at].event, Event::Take(_)));
         Bed {
             batch,
             push,
-            pushed: earliest(&claims).into_iter().fold(history[push].answered, Stamp::min),
+            pushed: earliest(&claims)
+                .into_iter()
+                .fold(history[push].answered, Stamp::min),
             served: take.and_then(|take| earliest(&claims[take..])),
             claimed: claims.iter().map(|&at| history[at].called).max().unwrap_or(0),
             claims,
@@ -154,24 +176,39 @@ pub fn plant(kind: Kind, history: &mut Vec<Op>, pick: usize) -> bool {
         _ => !bed.claims.is_empty(),
     };
     let places: Vec<_> = beds.iter().filter(fits).collect();
-    let Some(&bed) = pick.checked_rem(places.len()).map(|at| &places[at]) else { return false };
+    let Some(&bed) = pick.checked_rem(places.len()).map(|at| &places[at]) else {
+        return false;
+    };
     plant_at(kind, history, bed, &beds, pick);
     true
 }
 
 fn plant_at(kind: Kind, history: &mut Vec<Op>, bed: &Bed, beds: &[Bed], pick: usize) {
-    let claim = bed.claims.get(pick % bed.claims.len().max(1)).copied().unwrap_or(bed.push);
+    let claim = bed
+        .claims
+        .get(pick % bed.claims.len().max(1))
+        .copied()
+        .unwrap_or(bed.push);
     let fresh = beds.len() as BatchId;
     match kind {
         Kind::PushedTwice => history.push(history[bed.push]),
         Kind::Twice => history.push(history[claim]),
         Kind::Lost => drop(history.remove(claim)),
         Kind::Alien => {
-            let range = Range { batch: fresh, start: 0, end: 1 };
+            let range = Range {
+                batch: fresh,
+                start: 0,
+                end: 1,
+            };
             history[claim].event = Event::Take(range);
         }
         Kind::Early => {
-            let first = bed.claims.iter().map(|&at| history[at].answered).min().unwrap_or(0);
+            let first = bed
+                .claims
+                .iter()
+                .map(|&at| history[at].answered)
+                .min()
+                .unwrap_or(0);
             (history[bed.push].called, history[bed.push].answered) = (first + 1, first + 2);
         }
         Kind::Disorder => {
@@ -182,14 +219,46 @@ fn plant_at(kind: Kind, history: &mut Vec<Op>, bed: &Bed, beds: &[Bed], pick: us
         }
         Kind::FalseExhausted => insert(history, Event::Exhausted { batch: bed.batch }, bed.claimed - 2, 1),
         Kind::Overtaken => {
-            insert(history, Event::Push { batch: fresh, tasks: 1 }, bed.pushed + 1, 1);
-            insert(history, Event::Take(Range { batch: fresh, start: 0, end: 1 }), bed.pushed + 3, 1);
+            insert(
+                history,
+                Event::Push {
+                    batch: fresh,
+                    tasks: 1,
+                },
+                bed.pushed + 1,
+                1,
+            );
+            insert(
+                history,
+                Event::Take(Range {
+                    batch: fresh,
+                    start: 0,
+                    end: 1,
+                }),
+                bed.pushed + 3,
+                1,
+            );
         }
         Kind::Interleaved => {
-            let event = Event::Push { batch: fresh, tasks: 1 };
-            history.push(Op { event, ..history[bed.push] });
+            let event = Event::Push {
+                batch: fresh,
+                tasks: 1,
+            };
+            history.push(Op {
+                event,
+                ..history[bed.push]
+            });
             let served = bed.served.unwrap_or(0);
-            insert(history, Event::Take(Range { batch: fresh, start: 0, end: 1 }), served + 1, 1);
+            insert(
+                history,
+                Event::Take(Range {
+                    batch: fresh,
+                    start: 0,
+                    end: 1,
+                }),
+                served + 1,
+                1,
+            );
         }
         Kind::FalseEmpty => {
             // As long as can be: over this batch and all that follow without a gap.
@@ -203,12 +272,19 @@ fn plant_at(kind: Kind, history: &mut Vec<Op>, bed: &Bed, beds: &[Bed], pick: us
 }
 
 fn insert(history: &mut Vec<Op>, event: Event, called: Stamp, length: Stamp) {
-    history.push(Op { event, called, answered: called + length });
+    history.push(Op {
+        event,
+        called,
+        answered: called + length,
+    });
 }
 
 /// Finds two claims of one batch of which the first was answered before the second was called.
 fn ordered_claims(history: &[Op], bed: &Bed) -> Option<(usize, usize)> {
-    let pairs = bed.claims.iter().flat_map(|&a| bed.claims.iter().map(move |&b| (a, b)));
+    let pairs = bed
+        .claims
+        .iter()
+        .flat_map(|&a| bed.claims.iter().map(move |&b| (a, b)));
     pairs.into_iter().find(|&(a, b)| history[a].precedes(&history[b]))
 }
 
@@ -227,10 +303,27 @@ mod tests {
             assert_eq!(history.len(), choices.len());
             assert!(is_linearizable(&history), "reach {reach}: {history:?}");
         }
-        let events = |choices: &[Choice]| valid(choices, 0, true).iter().map(|op| op.event).collect::<Vec<_>>();
-        let range = Range { batch: 0, start: 0, end: 2 };
-        let expected = [Event::Push { batch: 0, tasks: 2 }, Event::Take(range), Event::Empty];
-        assert_eq!(events(&[(0, 0, 1, 0, 0)]), expected, "a drained history ends with an empty answer");
+        let events = |choices: &[Choice]| {
+            valid(choices, 0, true)
+                .iter()
+                .map(|op| op.event)
+                .collect::<Vec<_>>()
+        };
+        let range = Range {
+            batch: 0,
+            start: 0,
+            end: 2,
+        };
+        let expected = [
+            Event::Push { batch: 0, tasks: 2 },
+            Event::Take(range),
+            Event::Empty,
+        ];
+        assert_eq!(
+            events(&[(0, 0, 1, 0, 0)]),
+            expected,
+            "a drained history ends with an empty answer"
+        );
     }
 
     #[test]

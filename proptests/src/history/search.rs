@@ -32,7 +32,11 @@ type Queue = Vec<Batch>;
 
 /// Tells whether the history is linearizable. It may leave tasks unclaimed.
 pub fn is_linearizable(history: &[Op]) -> bool {
-    assert!(history.len() <= MAX_OPS, "{} operations are too many to search", history.len());
+    assert!(
+        history.len() <= MAX_OPS,
+        "{} operations are too many to search",
+        history.len()
+    );
     search(history, 0, &Queue::new(), &mut HashSet::new())
 }
 
@@ -45,7 +49,8 @@ fn search(history: &[Op], done: u32, queue: &Queue, been: &mut HashSet<(u32, Que
     }
     let missing = |at: usize| done & (1 << at) == 0;
     (0..history.len()).filter(|&at| missing(at)).any(|at| {
-        let is_next = (0..history.len()).all(|other| !missing(other) || !history[other].precedes(&history[at]));
+        let is_next =
+            (0..history.len()).all(|other| !missing(other) || !history[other].precedes(&history[at]));
         is_next
             && apply(queue, history[at].event)
                 .is_some_and(|queue| search(history, done | 1 << at, &queue, been))
@@ -62,7 +67,11 @@ fn apply(queue: &Queue, event: Event) -> Option<Queue> {
             if known(batch).is_some() {
                 return None;
             }
-            after.push(Batch { id: batch, next: 0, tasks });
+            after.push(Batch {
+                id: batch,
+                next: 0,
+                tasks,
+            });
         }
         Event::Empty => return oldest.is_none().then_some(after),
         Event::Exhausted { batch } => return queue[known(batch)?].is_exhausted().then_some(after),
@@ -87,7 +96,11 @@ mod tests {
 
     /// Makes a history whose operations follow one another.
     fn sequence(events: &[Event]) -> Vec<Op> {
-        let op = |(at, &event): (usize, &Event)| Op { event, called: 2 * at as u64, answered: 2 * at as u64 + 1 };
+        let op = |(at, &event): (usize, &Event)| Op {
+            event,
+            called: 2 * at as u64,
+            answered: 2 * at as u64 + 1,
+        };
         events.iter().enumerate().map(op).collect()
     }
 

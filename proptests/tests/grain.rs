@@ -1,0 +1,152 @@
+//! Properties of the chunk policy, which is pure: ranges are cut without threads, and every number is compared.
+//!
+//! A range is cut the way participants cut it: each chunk is a function of what remains and of the grain that is known
+//! by then, which may be another one for every chunk. Ranges reach up to [`Batch::MAX_TASKS`]; only as many threads
+//! share the huge ones as keeps the number of chunks (G3) below a few thousand.
+
+use std::ops::Range;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use zero_pool::batch::Batch;
+use zero_pool::grain::{Grain, TARGET_NANOS, chunk};
+
+/// Grains of every size.
+fn grain() -> impl Strategy<Value = Grain> {
+    (0..1_u64 << Grain::BITS).prop_map(Grain::from_bits)
+}
+
+/// Numbers of every magnitude.
+fn number() -> impl Strategy<Value = u64> {
+    (any::<u64>(), 0..u64::BITS).prop_map(|(number, shift)| number >> shift)
+}
+
+/// A number of tasks and of threads that share them, such that the tasks are cut into a few thousand chunks.
+fn share() -> impl Strategy<Value = (u64, u32)> {
+    let near = |limit: u64| limit - 20..=limit;
+    prop_oneof![
+        (0..=300_u64, any::<u32>()),
+        (0..=5_000_u64, 0..=70_u32),
+        (0..=Batch::MAX_TASKS, 0..=64_u32),
+        (near(Batch::MAX_TASKS), 0..=64_u32),
+    ]
+}
+
+/// Cuts `tasks` tasks into chunks; the grains take turns.
+fn cut(tasks: u64, threads: u32, grains: &[Grain]) -> Vec<Range<u64>> {
+    let mut chunks = Vec::new();
+    let mut next = 0;
+    for &grain in grains.iter().cycle() {
+        if next == tasks {
+            break;
+        }
+        let end = next + chunk(tasks - next, threads, grain);
+        assert!(end > next, "G1: an empty chunk, of {} tasks", tasks - next);
+        assert!(
+            end <= tasks,
+            "G1: a chunk of more than the {} tasks that remain",
+            tasks - next
+        );
+        chunks.push(next..end);
+        next = end;
+    }
+    chunks
+}
+
+/// The number of threads as the policy counts them.
+fn counted(threads: u32) -> u64 {
+    u64::from(threads).max(1)
+}
+
+proptest! {
+    #![proptest_config(proptests::config!(3_000))]
+
+    #[test]
+    fn g1_chunks_partition_every_range((tasks, threads) in share(), grains in vec(grain(), 1..6)) {
+        let chunks = cut(tasks, threads, &grains);
+        let ends = chunks.iter().map(|chunk| chunk.end);
+        let starts = chunks.iter().map(|chunk| chunk.start);
+        prop_assert!(starts.eq(std::iter::once(0).chain(ends).take(chunks.len())), "{chunks:?}");
+        prop_assert_eq!(chunks.last().map_or(0, |chunk| chunk.end), tasks);
+    }
+
+    #[test]
+    fn g1_a_chunk_is_a_part_of_what_remains(remaining in number(), threads in number(), grain in grain()) {
+        let threads = threads as u32;
+        let size = chunk(remaining, threads, grain);
+        prop_assert!(size <= remaining);
+        prop_assert_eq!(size == 0, remaining == 0);
+        prop_assert!(size >= grain.tasks().min(remaining), "less than the grain");
+        prop_assert!(size <= grain.tasks().max(remaining / (2 * counted(threads))), "more than a share");
+    }
+
+    #[test]
+    fn g2_costly_tasks_are_handed_out_one_by_one_at_the_end(
+        (tasks, threads) in share(),
+        measured in 1..=1_000_u64,
+        cost in TARGET_NANOS..=1_000_000_000,
+    ) {
+        let grain = Grain::measured(measured, measured * cost);
+        for chunk in cut(tasks, threads, &[grain]) {
+            let at_the_end = tasks - chunk.start < 4 * counted(threads);
+            prop_assert!(!at_the_end || chunk.end - chunk.start == 1, "{chunk:?} of {tasks}");
+        }
+    }
+
+    #[test]
+    fn g2_a_grain_takes_its_time_and_not_half_of_it(tasks in number(), nanos in number()) {
+        let tasks = (tasks / TARGET_NANOS).max(1);
+        let grain = Grain::measured(tasks, nanos);
+        let takes = |count: u64| u128::from(count) * u128::from(nanos);
+        let target = u128::from(tasks) * u128::from(TARGET_NANOS);
+        let largest = grain.to_bits() == (1 << Grain::BITS) - 1;
+        prop_assert!(grain == Grain::SINGLE || takes(grain.tasks()) <= target, "{grain:?} takes too long");
+        prop_assert!(largest || takes(2 * grain.tasks()) > target, "twice {grain:?} would fit");
+    }
+
+    #[test]
+    fn g3_few_chunks((tasks, threads) in share(), grains in vec(grain(), 1..6)) {
+        let chunks = cut(tasks, threads, &grains).len() as f64;
+        let limit = 2.0 * counted(threads) as f64 * (1.0 + (tasks.max(1) as f64).ln()) + 1.0;
+        prop_assert!(chunks <= limit, "{chunks} chunks, and at most {limit} were promised");
+    }
+
+    #[test]
+    fn g_a_grain_is_read_from_its_own_bits_alone(bits: u64) {
+        let grain = Grain::from_bits(bits);
+        prop_assert_eq!(grain.to_bits(), bits & ((1 << Grain::BITS) - 1));
+        prop_assert_eq!(grain.tasks(), 1 << grain.to_bits());
+    }
+}
+
+#[test]
+fn g_every_grain_survives_its_bits() {
+    let all: Vec<_> = (0..1 << Grain::BITS).map(Grain::from_bits).collect();
+    assert!(
+        all.is_sorted_by(|a, b| a < b),
+        "grains are ordered by their size: {all:?}"
+    );
+    assert_eq!(all[0], Grain::SINGLE);
+    assert_eq!(Grain::default(), Grain::SINGLE);
+    for grain in all {
+        assert_eq!(Grain::from_bits(grain.to_bits()), grain);
+    }
+}
+
+#[test]
+fn g2_measurements_at_the_edges() {
+    let largest = Grain::from_bits(u64::MAX);
+    assert_eq!(Grain::measured(0, 0), Grain::SINGLE, "nothing was measured");
+    assert_eq!(Grain::measured(0, 5), Grain::SINGLE, "nothing was measured");
+    assert_eq!(Grain::measured(1, 0), largest, "too fast for the clock");
+    assert_eq!(Grain::measured(u64::MAX, 1), largest, "the product does not wrap");
+    assert_eq!(
+        Grain::measured(u64::MAX, u64::MAX),
+        Grain::SINGLE,
+        "and errs towards small grains"
+    );
+    assert_eq!(Grain::measured(1, u64::MAX), Grain::SINGLE);
+    assert_eq!(Grain::measured(1, TARGET_NANOS).tasks(), 1);
+    assert_eq!(Grain::measured(4, TARGET_NANOS).tasks(), 4);
+    assert_eq!(Grain::measured(4, TARGET_NANOS + 1).tasks(), 2);
+}

@@ -1,0 +1,200 @@
+//! Calls the model driver of `loom_tests`, one check in one process, and judges how it ended.
+//!
+//! A check is a model under one reclaimer. What counts as a failure is narrow: an assertion, a report of loom, a deadlock
+//! or a crash *in* the model. A driver that does not start, or refuses to, is an error of the caller's and no failure,
+//! or a broken build would look like a model with teeth.
+
+use std::fmt;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// A model under one reclaimer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Check {
+    /// The name of the module of `src` that the model belongs to.
+    pub file: String,
+    /// The model.
+    pub model: String,
+    /// The reclaimer.
+    pub oracle: String,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}::{}/{}", self.file, self.model, self.oracle)
+    }
+}
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every schedule held.
+    Passed,
+    /// A schedule failed, with this message.
+    Failed(String),
+    /// The deadline, or loom's limit on the steps of one schedule, came before an end.
+    CutOff,
+}
+
+/// The driver's executable.
+#[derive(Debug)]
+pub struct Driver {
+    executable: PathBuf,
+}
+
+/// Variables that change what a model explores.
+const OWN_PREFIXES: &[&str] = &["ZERO_POOL_", "LOOM_"];
+
+impl Driver {
+    /// Takes an executable and asks it for its checks, which also proves that it is the loom build.
+    pub fn new(executable: &Path) -> Result<(Self, Vec<Check>)> {
+        let driver = Self { executable: executable.to_path_buf() };
+        let output = driver.command(&["--table"]).output().context("starting the model driver")?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "the model driver refuses: {}", told.trim());
+        let table = String::from_utf8(output.stdout).context("the table of checks is text")?;
+        let checks: Vec<Check> = table.lines().map(check_of).collect::<Result<_>>()?;
+        ensure!(!checks.is_empty(), "the model driver knows no check");
+        Ok((driver, checks))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.executable);
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| OWN_PREFIXES.iter().any(|own| name.starts_with(own))) {
+                command.env_remove(name);
+            }
+        }
+        command.args(args).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs one check with some more environment variables.
+    pub fn run(&self, check: &Check, env: &[(&str, &str)], deadline: Duration) -> Result<(End, Duration)> {
+        let start = Instant::now();
+        let child = self
+            .command(&["--child", &check.model, &check.oracle])
+            .envs(env.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {check}"))?;
+        let end = watch(child, start + deadline).with_context(|| check.to_string())?;
+        Ok((end, start.elapsed()))
+    }
+}
+
+fn check_of(line: &str) -> Result<Check> {
+    let mut fields = line.split('\t').map(str::to_owned);
+    match (fields.next(), fields.next(), fields.next()) {
+        (Some(model), Some(file), Some(oracle)) => Ok(Check { file, model, oracle }),
+        _ => bail!("the driver's table has a line that is none: {line:?}"),
+    }
+}
+
+fn watch(mut child: Child, deadline: Instant) -> Result<End> {
+    let out = child.stdout.take().map(|pipe| thread::spawn(|| drain(pipe)));
+    let err = child.stderr.take().map(|pipe| thread::spawn(|| drain(pipe)));
+    let status = loop {
+        if let Some(status) = child.try_wait().context("the child was lost")? {
+            break Some(status);
+        }
+        if Instant::now() >= deadline {
+            // It may have ended meanwhile; then there is nothing to kill, and the deadline has passed all the same.
+            _ = child.kill();
+            child.wait().context("the child was lost")?;
+            break None;
+        }
+        thread::sleep(Duration::from_millis(2));
+    };
+    let text = |reader: Option<thread::JoinHandle<String>>| reader.and_then(|reader| reader.join().ok());
+    let (out, err) = (text(out).unwrap_or_default(), text(err).unwrap_or_default());
+    status.map_or(Ok(End::CutOff), |status| judge(status, &out, &err))
+}
+
+fn drain(mut pipe: impl Read) -> String {
+    let mut bytes = Vec::new();
+    // A pipe that breaks ends the text; the exit status tells the rest.
+    _ = pipe.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The exit code of a process whose main thread panicked.
+const PANICKED: i32 = 101;
+
+/// The signals by which a process dies of what it did: ILL, TRAP, ABRT, BUS, FPE, SEGV.
+const CRASHES: &[i32] = &[4, 5, 6, 7, 8, 11];
+
+/// Begins loom's report that one schedule had too many steps: a limit, and no property that was violated.
+const TOO_LONG: &str = "Model exceeded maximum number of branches";
+
+fn judge(status: ExitStatus, out: &str, err: &str) -> Result<End> {
+    if status.success() {
+        let counted = out.lines().last().is_some_and(|line| line.starts_with("schedules "));
+        ensure!(counted, "it ended well without a count of schedules");
+        return Ok(End::Passed);
+    }
+    let message = first_message(err);
+    match (status.code(), status.signal(), message) {
+        (_, _, Some(message)) if message.starts_with(TOO_LONG) => Ok(End::CutOff),
+        (Some(PANICKED), _, Some(message)) => Ok(End::Failed(message)),
+        (_, Some(signal), message) if CRASHES.contains(&signal) => {
+            Ok(End::Failed(message.unwrap_or_else(|| format!("died of signal {signal}"))))
+        }
+        _ => bail!("it ended with {status}, which says nothing about the model:\n{}", err.trim()),
+    }
+}
+
+/// Returns the first line that the first panic had to say.
+fn first_message(err: &str) -> Option<String> {
+    let mut lines = err.lines().skip_while(|line| !line.contains("panicked at "));
+    lines.next()?;
+    lines.map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PANIC: &str = "\nthread 'main' (7) panicked at src/a.rs:1:2:\nQ5: 1 was there\nnote: run with\n";
+
+    fn exit(code: i32) -> ExitStatus {
+        ExitStatus::from_raw(code << 8)
+    }
+
+    #[test]
+    fn only_what_happens_in_a_model_is_a_failure() {
+        let failed = |message: &str| End::Failed(message.to_owned());
+        assert_eq!(judge(exit(0), "schedules 7\n", "").ok(), Some(End::Passed));
+        assert_eq!(judge(exit(101), "", PANIC).ok(), Some(failed("Q5: 1 was there")));
+        assert_eq!(judge(ExitStatus::from_raw(6), "", PANIC).ok(), Some(failed("Q5: 1 was there")));
+        assert_eq!(judge(ExitStatus::from_raw(11), "", "").ok(), Some(failed("died of signal 11")));
+    }
+
+    #[test]
+    fn what_did_not_run_is_an_error() {
+        assert!(judge(exit(1), "", "error: there is no model").is_err());
+        assert!(judge(exit(0), "", "").is_err(), "no count of schedules");
+        assert!(judge(exit(101), "", "").is_err(), "no message");
+        assert!(judge(ExitStatus::from_raw(9), "", "").is_err(), "killed from outside");
+    }
+
+    #[test]
+    fn a_limit_of_the_checker_is_no_failure() {
+        let err = PANIC.replace("Q5: 1 was there", "Model exceeded maximum number of branches. This is often");
+        assert_eq!(judge(exit(101), "", &err).ok(), Some(End::CutOff));
+    }
+
+    #[test]
+    fn a_line_of_the_table_is_a_check() {
+        let check = check_of("q1_order\tqueue\tnever\t3").expect("a check");
+        assert_eq!(check.to_string(), "queue::q1_order/never");
+        assert!(check_of("q1_order").is_err());
+    }
+}

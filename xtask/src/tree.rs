@@ -1,0 +1,224 @@
+//! A copy of the workspace to apply edits to, so that `src` carries no switch for what tests do to it.
+//!
+//! The copy is a workspace of its own: the crate, `loom_tests`, and the packages that these two name by path. Other
+//! packages stay behind. A file is written only when its content changed, so that the next build of the copy compiles
+//! only what is new.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use toml::{Table, Value};
+
+/// Packages, named by their folders, that are copied with all that they need.
+const ROOTS: &[&str] = &["", "loom_tests"];
+
+/// The workspace that this program was built in.
+pub fn workspace() -> Result<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = package.parent().context("xtask lies in the workspace")?;
+    ensure!(root.join("Cargo.toml").is_file(), "the workspace has moved; build xtask again");
+    Ok(root.to_path_buf())
+}
+
+/// Where a task keeps its copy and its builds: a folder of cargo's target folder.
+pub fn scratch(workspace: &Path, task: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+    target.join(task)
+}
+
+/// The copy, ready to be built.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Tree {
+    /// Copies `workspace` into `scratch` with some files, named by their paths inside, replaced or added.
+    pub fn write(workspace: &Path, scratch: &Path, edits: &BTreeMap<PathBuf, String>) -> Result<Self> {
+        let packages = needed_packages(workspace)?;
+        let mut files = BTreeMap::new();
+        collect(workspace, Path::new(""), &packages, &mut files)?;
+        files.insert("Cargo.toml".into(), manifest(workspace, &packages)?.into_bytes());
+        for (path, text) in edits {
+            files.insert(path.clone(), text.clone().into_bytes());
+        }
+        let tree = Self { root: scratch.join("tree"), target: scratch.join("build") };
+        for (path, content) in &files {
+            write_if_changed(&tree.root.join(path), content)?;
+        }
+        tree.remove_others(Path::new(""), &files)?;
+        Ok(tree)
+    }
+
+    /// Removes what an earlier copy left behind.
+    fn remove_others(&self, folder: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
+        for (path, is_folder) in entries(&self.root, folder)? {
+            if is_folder {
+                self.remove_others(&path, files)?;
+            } else if !files.contains_key(&path) {
+                fs::remove_file(self.root.join(&path)).with_context(|| format!("removing {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds the model driver and returns its path.
+    pub fn build_models(&self) -> Result<PathBuf> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(cargo)
+            .args(["test", "--package", "loom_tests", "--test", "models", "--no-run"])
+            .arg("--message-format=json-render-diagnostics")
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .output()
+            .context("starting cargo")?;
+        if !output.status.success() {
+            bail!("the copy in {} does not build:\n{}", self.root.display(), String::from_utf8_lossy(&output.stderr));
+        }
+        let messages = String::from_utf8_lossy(&output.stdout);
+        let executable = messages.lines().filter_map(executable_of).next_back();
+        executable.context("cargo built no model driver")
+    }
+}
+
+/// Reads the path of a test executable out of one of cargo's messages.
+fn executable_of(message: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    let is_models = message["target"]["name"] == "models";
+    is_models.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+}
+
+/// Returns the folders of the packages to copy, relative to the workspace.
+fn needed_packages(workspace: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut needed = BTreeSet::new();
+    let mut open: Vec<PathBuf> = ROOTS.iter().map(PathBuf::from).collect();
+    while let Some(package) = open.pop() {
+        if !needed.insert(package.clone()) {
+            continue;
+        }
+        let manifest = read_manifest(&workspace.join(&package))?;
+        for dependencies in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(Value::Table(dependencies)) = manifest.get(dependencies) else { continue };
+            let paths = dependencies.values().filter_map(|dependency| dependency.get("path")?.as_str());
+            open.extend(paths.map(|path| lexical_join(&package, path)));
+        }
+    }
+    Ok(needed)
+}
+
+fn read_manifest(package: &Path) -> Result<Table> {
+    let path = package.join("Cargo.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    text.parse().with_context(|| format!("parsing {}", path.display()))
+}
+
+/// Joins two relative paths, and resolves `..` by name alone.
+fn lexical_join(base: &Path, path: &str) -> PathBuf {
+    let mut joined = PathBuf::new();
+    for component in base.join(path).components() {
+        match component {
+            Component::ParentDir => _ = joined.pop(),
+            Component::Normal(name) => joined.push(name),
+            _ => {}
+        }
+    }
+    joined
+}
+
+/// Returns the workspace's manifest, with the copied packages alone for its members.
+fn manifest(workspace: &Path, packages: &BTreeSet<PathBuf>) -> Result<String> {
+    let mut manifest = read_manifest(workspace)?;
+    let members = packages.iter().map(|package| package.display().to_string());
+    let members = members.map(|member| Value::String(if member.is_empty() { ".".into() } else { member }));
+    let Some(Value::Table(table)) = manifest.get_mut("workspace") else { bail!("Cargo.toml has no [workspace]") };
+    table.insert("members".into(), Value::Array(members.collect()));
+    table.remove("default-members");
+    Ok(manifest.to_string())
+}
+
+/// Collects the files below `folder`, without other packages, hidden files and what cargo builds.
+fn collect(
+    workspace: &Path,
+    folder: &Path,
+    packages: &BTreeSet<PathBuf>,
+    files: &mut BTreeMap<PathBuf, Vec<u8>>,
+) -> Result<()> {
+    for (path, is_folder) in entries(workspace, folder)? {
+        let name = path.file_name().unwrap_or_default();
+        if name == OsStr::new("target") || name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if !is_folder {
+            let content = fs::read(workspace.join(&path)).with_context(|| format!("reading {}", path.display()))?;
+            files.insert(path, content);
+        } else if packages.contains(&path) || !workspace.join(&path).join("Cargo.toml").is_file() {
+            collect(workspace, &path, packages, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns what a folder has: the paths, relative to `root`, and whether they are folders.
+fn entries(root: &Path, folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
+    let absolute = root.join(folder);
+    let list = || -> std::io::Result<Vec<_>> {
+        let entries = fs::read_dir(&absolute)?;
+        entries.map(|entry| entry.and_then(|e| Ok((folder.join(e.file_name()), e.file_type()?.is_dir())))).collect()
+    };
+    list().with_context(|| format!("listing {}", absolute.display()))
+}
+
+fn write_if_changed(path: &Path, content: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    let folder = path.parent().context("a file lies in a folder")?;
+    let write = || fs::create_dir_all(folder).and_then(|()| fs::write(path, content));
+    write().with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_is_a_workspace_of_the_crate_and_its_models() {
+        let workspace = workspace().expect("a workspace");
+        let packages = needed_packages(&workspace).expect("readable manifests");
+        assert!(packages.contains(Path::new("loom_tests")) && !packages.contains(Path::new("benches")));
+        let manifest: Table = manifest(&workspace, &packages).expect("a manifest").parse().expect("TOML");
+        assert_eq!(manifest["workspace"]["members"].as_array().map(Vec::len), Some(packages.len()));
+        assert_eq!(manifest["profile"]["test"]["debug-assertions"].as_bool(), Some(true));
+    }
+
+    #[test]
+    fn a_file_that_did_not_change_is_not_written() {
+        let scratch = std::env::temp_dir().join(format!("xtask-tree-{}", std::process::id()));
+        let workspace = workspace().expect("a workspace");
+        let lib = scratch.join("tree/src/lib.rs");
+        let stray = scratch.join("tree/src/stray.rs");
+        let write = |text: &str| {
+            let edits = BTreeMap::from([(PathBuf::from("src/lib.rs"), text.to_owned())]);
+            Tree::write(&workspace, &scratch, &edits).expect("a copy");
+            fs::metadata(&lib).and_then(|lib| lib.modified()).expect("a time")
+        };
+        let first = write("// one");
+        fs::write(&stray, "").expect("writable");
+        assert_eq!(write("// one"), first);
+        assert!(!stray.exists());
+        assert_ne!(write("// two"), first);
+        fs::remove_dir_all(&scratch).expect("removable");
+    }
+
+    #[test]
+    fn paths_are_joined_by_name() {
+        assert_eq!(lexical_join(Path::new("loom_tests"), ".."), Path::new(""));
+        assert_eq!(lexical_join(Path::new("loom_tests"), "../proptests"), Path::new("proptests"));
+        assert_eq!(lexical_join(Path::new(""), "loom_tests/shuttle"), Path::new("loom_tests/shuttle"));
+    }
+}
