@@ -33,8 +33,8 @@
 //! - `E1`  *One looker.* LOOKING is set by the pop that makes a worker the looker and cleared by that worker alone.
 //! - `E2`  *A wake-up belongs to one.* Each pop takes one worker, which was parked, and ends exactly one sleep.
 //! - `E3`  *No sleep through a close.* After CLOSED nobody is pushed, and all who were are woken.
-//! - `E4`  *No ABA.* A CAS that succeeds has seen the stack as it is: the tag differs after every push and pop. 42
-//!   bits of transitions, each with a wake-up or a sleep to it, take longer than a month.
+//! - `E4`  *No ABA.* A CAS that succeeds has seen the stack as it is: the tag differs after every push and pop. It comes
+//!   around after 2^42 of them, which take days at the least, while one thread stands between a load and its CAS.
 //! - `E5`  *Idle is free.* A parked worker runs nothing until it is woken.
 //!
 //! # Orderings
@@ -139,8 +139,8 @@ pub struct Idle {
     slots: Box<[CachePadded<Slot>]>,
 }
 
-// SAFETY: the unparker's cell is written by a slot's owner while the worker is not in the stack, and read by the one
-// thread that popped it (E2), both ordered by the word [E-push] and the slot's state [E-wake].
+// SAFETY: the unparker's cell is written once, by the slot's owner before its first push, and only read by those who pop
+// the worker, which the word orders after the write [E-push].
 unsafe impl Sync for Idle {}
 
 /// A worker's seat: there is one for each slot, and it stays on the worker's thread. A worker parks with it, and has

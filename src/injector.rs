@@ -16,7 +16,8 @@
 //!
 //! **The fence argument, by cases.** Of the two fences one is first. *If the submitter's is first, the other looks
 //! into the queue after it and sees the batch. If the other's is first, the submitter reads the idle word after it
-//! and sees it left or parked, so that it wakes somebody.*
+//! and sees it left or parked. So it wakes somebody, or nobody is parked, or another one has come to look meanwhile, who
+//! still has its second look to make.*
 //!
 //! **Leave, then look.** A submitter wakes nobody while one worker looks. So that worker answers for every batch
 //! linked in the meantime, and it can only do so by looking *after* it has stopped counting as looking:
@@ -33,6 +34,9 @@
 //!   parked worker.
 //! - `W2`  *Throttle.* A submission wakes at most one worker, and none while one is looking.
 //! - `W3`  *Passed on.* A looking worker that found work wakes the next one if there is more: a burst reaches all.
+//! - `W5`  *Guests are awaited.* A thread that is no worker and claims tasks of a batch that was submitted is counted as a
+//!   guest before its claim and until its completion. Who has seen all workers leave and the guests at zero has seen
+//!   every claimed task finished.
 //! - `W4`  *Close after work.* A worker that is refused a sleep sees everything submitted before the close.
 //!
 //! # Orderings
@@ -60,7 +64,7 @@ use std::time::Duration;
 
 use crate::batch::{Batch, Claim, Handle};
 use crate::idle::{Announced, Idle, Looking, Seat, Woken};
-use crate::latch::Lot;
+use crate::latch::{Latch, Lot, Sleeper};
 use crate::queue::{Node, Queue};
 use crate::reclaim::{Domain, Guard};
 use crate::sync::atomic::{Ordering, fence};
@@ -72,6 +76,7 @@ pub struct Injector {
     idle: Idle,
     lot: Lot,
     domain: Domain,
+    guests: Latch,
 }
 
 impl Injector {
@@ -82,6 +87,7 @@ impl Injector {
             idle: Idle::new(workers),
             lot: Lot::new(),
             domain: Domain::new(),
+            guests: Latch::idle(),
         }
     }
 
@@ -156,6 +162,28 @@ impl Injector {
     /// Unlinks what is exhausted at the head: when all workers are busy, only submitters come by.
     fn sweep(&self, guard: &Guard) {
         self.queue.scan(guard, |batch| (!batch.is_exhausted()).then_some(()));
+    }
+
+    /// Claims tasks of the batch as a guest, who calls [`leave`](Self::leave) after the participation (W5).
+    pub fn visit(&self, handle: &Handle) -> Option<Claim> {
+        self.guests.begin();
+        let claim = handle.join();
+        if claim.is_none() {
+            self.leave();
+        }
+        claim
+    }
+
+    /// Counts a guest out.
+    pub fn leave(&self) {
+        if self.guests.complete(1).wake {
+            self.lot.wake(self.guests.key(), Sleeper::wake);
+        }
+    }
+
+    /// Blocks until no guest is left.
+    pub fn wait_for_guests(&self) {
+        self.guests.wait(&self.lot);
     }
 
     /// Counts a participation as finished.

@@ -16,6 +16,7 @@
 //!
 //! | step | change of the word | who |
 //! |---|---|---|
+//! | begin | plus a task | a guest, before it claims; see `W5` of the [injector](crate::injector) |
 //! | complete `k` | minus `k` tasks | who claimed them; once per participation |
 //! | release | minus HANDLE or QUEUE | the handle; the winner of the unlinking |
 //! | announce | or WAITERS, under the lock of the sleeper's bucket | who is about to sleep |
@@ -29,7 +30,8 @@
 //! - `L2`  *Results first.* What the tasks wrote happens before a wait returns and before `is_finished` is true.
 //! - `L3`  *No sleep past the end.* A sleeper announced itself under the bucket's lock while tasks were unfinished. The
 //!   finishing completion then sees WAITERS, takes that lock after the sleeper has entered, and finds it.
-//! - `L4`  *All are woken.* The finisher takes every sleeper of the address, however many and however they wait.
+//! - `L4`  *All are woken.* Every sleeper of the address is taken and woken by a finisher, however many there are and
+//!   however they wait. Where the address was used again it may be the finisher of an older latch, who is on its way.
 //! - `L5`  *A timed wait ends.* It leaves no entry behind, and tells the truth about completion at its return.
 //! - `N1`  *Three holders.* The node lives while the queue links it, its handle lives, or a task is unfinished.
 //! - `N2`  *Retired once.* The one subtraction that leaves nothing but WAITERS is the last, and it alone retires.
@@ -41,6 +43,7 @@
 //! | subtract | Release | `[L-done]` results before the count; `[N-last]` our accesses to the node before its retirement |
 //! | subtract | Acquire | `[N-last]` other side, for the last holder |
 //! | load of a waiter | Acquire | `[L-done]` other side |
+//! | begin | Relaxed | carried by the claim that follows it, `[B-claim]` |
 //! | announce | Relaxed | L3 rests on the word's modification order and on the lock; results are read after another load |
 //!
 //! # Progress
@@ -108,6 +111,17 @@ impl Latch {
     /// Makes the latch of a sentinel: no tasks, held by the queue alone.
     pub fn of_sentinel() -> Self {
         Self { word: AtomicU64::new(Hold::Queue as u64) }
+    }
+
+    /// Makes the latch of something that nobody holds and that begins and ends as often as it likes.
+    pub fn idle() -> Self {
+        Self { word: AtomicU64::new(0) }
+    }
+
+    /// Counts one more unfinished task, before it is claimed.
+    pub fn begin(&self) {
+        // ORDERING: Relaxed; the claim that follows carries it to who finds the batch taken [B-claim].
+        self.word.fetch_add(TASK, Ordering::Relaxed);
     }
 
     /// Counts `tasks` tasks as finished.
@@ -276,7 +290,7 @@ impl Lot {
         }
     }
 
-    /// Takes the oldest entry of `key` that is older than `end`.
+    /// Takes an entry of `key` that is older than `end`.
     fn take(bucket: &Mutex<Bucket>, key: usize, end: Ticket) -> Option<Sleeper> {
         let mut bucket = lock(bucket);
         let at = bucket.entries.iter().position(|entry| entry.key == key && entry.ticket.0 < end.0)?;

@@ -18,4 +18,21 @@ macro_rules! floors {
     )* };
 }
 
-floors! { batch grain idle injector latch queue reclaim sync unwind }
+floors! { batch frame grain idle injector latch queue reclaim sync unwind worker }
+
+mod pool;
+mod slice;
+
+#[cfg(feature = "raw-tasks")]
+mod disjoint;
+#[cfg(feature = "raw-tasks")]
+mod future;
+#[cfg(feature = "raw-tasks")]
+mod macros;
+
+#[cfg(feature = "raw-tasks")]
+pub use future::TaskFuture;
+#[cfg(feature = "raw-tasks")]
+#[doc(hidden)]
+pub use macros::{__write_indexed, Indexed};
+pub use pool::ZeroPool;

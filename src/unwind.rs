@@ -39,7 +39,7 @@ pub fn run_each(range: Range<usize>, mut task: impl FnMut(usize)) -> Option<Payl
             }
         });
         if let Err(payload) = catch_unwind(chunk) {
-            keep_first(&mut first, payload);
+            keep_first(&mut first, Some(payload));
         }
     }
     first
@@ -60,12 +60,12 @@ pub fn discard(payload: Payload) {
     }
 }
 
-#[cold]
-fn keep_first(first: &mut Option<Payload>, payload: Payload) {
-    if first.is_none() {
-        *first = Some(payload);
-    } else {
-        discard(payload);
+/// Keeps `payload` if it is the first, and drops it otherwise (X2).
+pub fn keep_first(first: &mut Option<Payload>, payload: Option<Payload>) {
+    match payload {
+        Some(payload) if first.is_some() => discard(payload),
+        Some(payload) => *first = Some(payload),
+        None => {}
     }
 }
 

@@ -7,37 +7,39 @@ use std::ptr::NonNull;
 use crossbeam_epoch::{Collector, LocalHandle};
 
 use super::Retire;
-use crate::sync::Arc;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, each_thread};
 
 /// A set of threads and nodes whose reclamation belongs together: one pool.
 pub struct Domain {
     collector: Collector,
-    /// Outlived by the registrations in other threads, which look at its count to see that we are gone.
-    alive: Arc<()>,
+    /// Set when the domain goes. The registrations of threads share it: its address names the domain, too.
+    gone: Arc<AtomicBool>,
 }
 
 /// A thread's registration with one domain.
 struct Registration {
     handle: LocalHandle,
-    domain: Arc<()>,
+    gone: Arc<AtomicBool>,
 }
 
 impl Registration {
     fn is_stale(&self) -> bool {
-        Arc::strong_count(&self.domain) == 1
+        // ORDERING: Relaxed; whoever reads an old value keeps the registration until it looks again.
+        self.gone.load(Ordering::Relaxed)
     }
 }
 
-thread_local! {
+each_thread! {
     /// The domains this thread has pinned, as registering costs an allocation of 2 KiB and pinning 4 ns.
-    static REGISTRATIONS: RefCell<Vec<Registration>> = const { RefCell::new(Vec::new()) };
+    static REGISTRATIONS: RefCell<Vec<Registration>> = RefCell::new(Vec::new())
 }
 
 impl Domain {
     /// Makes a domain that no thread is registered with.
     #[allow(clippy::new_without_default, reason = "a domain has an identity")]
     pub fn new() -> Self {
-        Self { collector: Collector::new(), alive: Arc::new(()) }
+        Self { collector: Collector::new(), gone: Arc::new(AtomicBool::new(false)) }
     }
 
     /// Pins the current thread: what it reaches from now on stays allocated until the guard is dropped.
@@ -48,7 +50,7 @@ impl Domain {
         REGISTRATIONS
             .try_with(|all| {
                 let all = all.borrow();
-                let ours = all.iter().find(|known| Arc::ptr_eq(&known.domain, &self.alive));
+                let ours = all.iter().find(|known| Arc::ptr_eq(&known.gone, &self.gone));
                 ours.map(|known| Guard(known.handle.pin()))
             })
             .ok()
@@ -63,13 +65,20 @@ impl Domain {
         let guard = Guard(handle.pin());
         let stale = REGISTRATIONS.try_with(|all| {
             let mut all = all.borrow_mut();
-            all.push(Registration { handle, domain: Arc::clone(&self.alive) });
+            all.push(Registration { handle, gone: Arc::clone(&self.gone) });
             all.extract_if(.., |known| known.is_stale()).collect::<Vec<_>>()
         });
         // Dropped outside of the borrow: it may free the last nodes of a domain. When the thread is ending and its
         // registrations are gone, `handle` was dropped with the closure; the guard keeps its participant alive.
         drop(stale);
         guard
+    }
+}
+
+impl Drop for Domain {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed; nothing is read after the flag but the flag.
+        self.gone.store(true, Ordering::Relaxed);
     }
 }
 

@@ -16,7 +16,8 @@
 //! # Invariants
 //!
 //! - `R1`  A retired node is not freed while a guard older than its retirement lives.
-//! - `R2`  A node is freed at most once, and at the latest when its domain and all guards are gone.
+//! - `R2`  A node is freed at most once, and at the latest when its domain is gone and every thread that was registered
+//!   with it has ended or has registered elsewhere since.
 //! - `R3`  Freeing runs no user code: what is retired owns nothing but memory, so a free may happen on any thread,
 //!   after the pool is gone.
 //! - `R4`  Nobody is pinned while user code runs.

@@ -7,6 +7,24 @@ use std::time::Duration;
 pub use loom::cell::UnsafeCell;
 pub use loom::sync::{Arc, Mutex, MutexGuard, atomic};
 
+/// Threads, and how many of them the machine has room for.
+pub mod thread {
+    pub use loom::thread::{Builder, JoinHandle};
+
+    /// Returns a number of threads that a model can explore.
+    pub const fn available_parallelism() -> usize {
+        2
+    }
+}
+
+/// Declares a variable of which each thread has its own.
+macro_rules! each_thread {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr) => {
+        ::loom::thread_local! { $(#[$meta])* static $name: $type = $init }
+    };
+}
+pub(crate) use each_thread;
+
 #[derive(Debug)]
 struct Token {
     set: Mutex<bool>,

@@ -7,6 +7,7 @@
 //! | item | `std` side | `loom` side |
 //! |---|---|---|
 //! | [`atomic`], [`Arc`], [`Mutex`] | `std` | `loom` |
+//! | [`thread`], `each_thread!` | `std` | `loom`; two threads at once |
 //! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses |
 //! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` |
 //! | [`Deadline`] | `Instant` | passes after one timed park |
@@ -30,7 +31,8 @@ use self::loom as imp;
 #[cfg(not(loom))]
 use self::std as imp;
 
-pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, UnsafeCell, Unparker, atomic};
+pub(crate) use imp::each_thread;
+pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, UnsafeCell, Unparker, atomic, thread};
 
 /// Names the side that was compiled in, for test drivers that refuse to run on the wrong one.
 pub const BACKEND: &str = if cfg!(loom) { "loom" } else { "std" };

@@ -3,10 +3,27 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the door they come through")]
 
 use std::marker::PhantomData;
-use std::thread;
 use std::time::{Duration, Instant};
 
 pub use std::sync::{Arc, Mutex, MutexGuard, atomic};
+
+/// Threads, and how many of them the machine has room for.
+pub mod thread {
+    pub use std::thread::{Builder, JoinHandle};
+
+    /// Returns how many threads can run at once, which heeds CPU quotas; 1 if the system does not tell.
+    pub fn available_parallelism() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+}
+
+/// Declares a variable of which each thread has its own; its first value is a constant.
+macro_rules! each_thread {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr) => {
+        ::std::thread_local! { $(#[$meta])* static $name: $type = const { $init } }
+    };
+}
+pub(crate) use each_thread;
 
 /// A cell entered by closure, so that the other side can see each access.
 #[derive(Debug, Default)]
@@ -40,7 +57,7 @@ pub struct Parker {
 
 /// Ends one park of the thread that its [`Parker`] belongs to, now or in advance.
 #[derive(Clone, Debug)]
-pub struct Unparker(thread::Thread);
+pub struct Unparker(std::thread::Thread);
 
 impl Parker {
     /// Makes the parker of the current thread.
@@ -50,17 +67,17 @@ impl Parker {
 
     /// Blocks until an unpark, past or future, and may return for no reason.
     pub fn park(&self) {
-        thread::park();
+        std::thread::park();
     }
 
     /// Blocks like [`park`](Self::park), for `timeout` at most.
     pub fn park_timeout(&self, timeout: Duration) {
-        thread::park_timeout(timeout);
+        std::thread::park_timeout(timeout);
     }
 
     /// Returns the other end.
     pub fn unparker(&self) -> Unparker {
-        Unparker(thread::current())
+        Unparker(std::thread::current())
     }
 }
 

@@ -24,7 +24,8 @@ pub fn refuse_changed_builds() -> Result<()> {
 fn changes_builds(name: &str) -> bool {
     let flags = ["RUSTFLAGS", "RUSTDOCFLAGS"];
     let by_cargo = name.strip_prefix("CARGO_").is_some_and(|rest| {
-        let prefixed = rest.starts_with("ENCODED_") || rest.starts_with("BUILD_") || rest.starts_with("TARGET_");
+        let prefixed =
+            rest.starts_with("ENCODED_") || rest.starts_with("BUILD_") || rest.starts_with("TARGET_");
         prefixed && flags.iter().any(|flag| rest.ends_with(flag))
     });
     flags.contains(&name) || by_cargo || name.starts_with("CARGO_PROFILE_")
@@ -46,7 +47,13 @@ mod tests {
         ] {
             assert!(changes_builds(name), "{name}");
         }
-        for name in ["CARGO_TARGET_DIR", "CARGO_HOME", "RUSTUP_TOOLCHAIN", "CARGO_BUILD_JOBS", "PATH"] {
+        for name in [
+            "CARGO_TARGET_DIR",
+            "CARGO_HOME",
+            "RUSTUP_TOOLCHAIN",
+            "CARGO_BUILD_JOBS",
+            "PATH",
+        ] {
             assert!(!changes_builds(name), "{name}");
         }
     }

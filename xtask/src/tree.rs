@@ -20,7 +20,10 @@ const ROOTS: &[&str] = &["", "loom_tests"];
 pub fn workspace() -> Result<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = package.parent().context("xtask lies in the workspace")?;
-    ensure!(root.join("Cargo.toml").is_file(), "the workspace has moved; build xtask again");
+    ensure!(
+        root.join("Cargo.toml").is_file(),
+        "the workspace has moved; build xtask again"
+    );
     Ok(root.to_path_buf())
 }
 
@@ -47,7 +50,10 @@ impl Tree {
         for (path, text) in edits {
             files.insert(path.clone(), text.clone().into_bytes());
         }
-        let tree = Self { root: scratch.join("tree"), target: scratch.join("build") };
+        let tree = Self {
+            root: scratch.join("tree"),
+            target: scratch.join("build"),
+        };
         for (path, content) in &files {
             write_if_changed(&tree.root.join(path), content)?;
         }
@@ -61,7 +67,8 @@ impl Tree {
             if is_folder {
                 self.remove_others(&path, files)?;
             } else if !files.contains_key(&path) {
-                fs::remove_file(self.root.join(&path)).with_context(|| format!("removing {}", path.display()))?;
+                fs::remove_file(self.root.join(&path))
+                    .with_context(|| format!("removing {}", path.display()))?;
             }
         }
         Ok(())
@@ -78,7 +85,11 @@ impl Tree {
             .output()
             .context("starting cargo")?;
         if !output.status.success() {
-            bail!("the copy in {} does not build:\n{}", self.root.display(), String::from_utf8_lossy(&output.stderr));
+            bail!(
+                "the copy in {} does not build:\n{}",
+                self.root.display(),
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         let messages = String::from_utf8_lossy(&output.stdout);
         let executable = messages.lines().filter_map(executable_of).next_back();
@@ -90,7 +101,9 @@ impl Tree {
 fn executable_of(message: &str) -> Option<PathBuf> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let is_models = message["target"]["name"] == "models";
-    is_models.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+    is_models
+        .then(|| message["executable"].as_str().map(PathBuf::from))
+        .flatten()
 }
 
 /// Returns the folders of the packages to copy, relative to the workspace.
@@ -103,8 +116,12 @@ fn needed_packages(workspace: &Path) -> Result<BTreeSet<PathBuf>> {
         }
         let manifest = read_manifest(&workspace.join(&package))?;
         for dependencies in ["dependencies", "dev-dependencies", "build-dependencies"] {
-            let Some(Value::Table(dependencies)) = manifest.get(dependencies) else { continue };
-            let paths = dependencies.values().filter_map(|dependency| dependency.get("path")?.as_str());
+            let Some(Value::Table(dependencies)) = manifest.get(dependencies) else {
+                continue;
+            };
+            let paths = dependencies
+                .values()
+                .filter_map(|dependency| dependency.get("path")?.as_str());
             open.extend(paths.map(|path| lexical_join(&package, path)));
         }
     }
@@ -114,7 +131,8 @@ fn needed_packages(workspace: &Path) -> Result<BTreeSet<PathBuf>> {
 fn read_manifest(package: &Path) -> Result<Table> {
     let path = package.join("Cargo.toml");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    text.parse().with_context(|| format!("parsing {}", path.display()))
+    text.parse()
+        .with_context(|| format!("parsing {}", path.display()))
 }
 
 /// Joins two relative paths, and resolves `..` by name alone.
@@ -135,7 +153,9 @@ fn manifest(workspace: &Path, packages: &BTreeSet<PathBuf>) -> Result<String> {
     let mut manifest = read_manifest(workspace)?;
     let members = packages.iter().map(|package| package.display().to_string());
     let members = members.map(|member| Value::String(if member.is_empty() { ".".into() } else { member }));
-    let Some(Value::Table(table)) = manifest.get_mut("workspace") else { bail!("Cargo.toml has no [workspace]") };
+    let Some(Value::Table(table)) = manifest.get_mut("workspace") else {
+        bail!("Cargo.toml has no [workspace]")
+    };
     table.insert("members".into(), Value::Array(members.collect()));
     table.remove("default-members");
     Ok(manifest.to_string())
@@ -150,11 +170,13 @@ fn collect(
 ) -> Result<()> {
     for (path, is_folder) in entries(workspace, folder)? {
         let name = path.file_name().unwrap_or_default();
-        if name == OsStr::new("target") || name.as_encoded_bytes().starts_with(b".") {
+        let hidden = name.as_encoded_bytes().starts_with(b".") && name != OsStr::new(".cargo");
+        if hidden || name == OsStr::new("target") {
             continue;
         }
         if !is_folder {
-            let content = fs::read(workspace.join(&path)).with_context(|| format!("reading {}", path.display()))?;
+            let content =
+                fs::read(workspace.join(&path)).with_context(|| format!("reading {}", path.display()))?;
             files.insert(path, content);
         } else if packages.contains(&path) || !workspace.join(&path).join("Cargo.toml").is_file() {
             collect(workspace, &path, packages, files)?;
@@ -168,7 +190,9 @@ fn entries(root: &Path, folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
     let absolute = root.join(folder);
     let list = || -> std::io::Result<Vec<_>> {
         let entries = fs::read_dir(&absolute)?;
-        entries.map(|entry| entry.and_then(|e| Ok((folder.join(e.file_name()), e.file_type()?.is_dir())))).collect()
+        entries
+            .map(|entry| entry.and_then(|e| Ok((folder.join(e.file_name()), e.file_type()?.is_dir()))))
+            .collect()
     };
     list().with_context(|| format!("listing {}", absolute.display()))
 }
@@ -191,9 +215,18 @@ mod tests {
         let workspace = workspace().expect("a workspace");
         let packages = needed_packages(&workspace).expect("readable manifests");
         assert!(packages.contains(Path::new("loom_tests")) && !packages.contains(Path::new("benches")));
-        let manifest: Table = manifest(&workspace, &packages).expect("a manifest").parse().expect("TOML");
-        assert_eq!(manifest["workspace"]["members"].as_array().map(Vec::len), Some(packages.len()));
-        assert_eq!(manifest["profile"]["test"]["debug-assertions"].as_bool(), Some(true));
+        let manifest: Table = manifest(&workspace, &packages)
+            .expect("a manifest")
+            .parse()
+            .expect("TOML");
+        assert_eq!(
+            manifest["workspace"]["members"].as_array().map(Vec::len),
+            Some(packages.len())
+        );
+        assert_eq!(
+            manifest["profile"]["test"]["debug-assertions"].as_bool(),
+            Some(true)
+        );
     }
 
     #[test]
@@ -218,7 +251,13 @@ mod tests {
     #[test]
     fn paths_are_joined_by_name() {
         assert_eq!(lexical_join(Path::new("loom_tests"), ".."), Path::new(""));
-        assert_eq!(lexical_join(Path::new("loom_tests"), "../proptests"), Path::new("proptests"));
-        assert_eq!(lexical_join(Path::new(""), "loom_tests/shuttle"), Path::new("loom_tests/shuttle"));
+        assert_eq!(
+            lexical_join(Path::new("loom_tests"), "../proptests"),
+            Path::new("proptests")
+        );
+        assert_eq!(
+            lexical_join(Path::new(""), "loom_tests/shuttle"),
+            Path::new("loom_tests/shuttle")
+        );
     }
 }

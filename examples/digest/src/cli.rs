@@ -9,8 +9,8 @@ use clap::{Parser, ValueEnum};
 /// SHA-256 of every file below the given paths, as sha256sum prints it, computed on a thread pool.
 ///
 /// Files are listed in the order of the bytes of their paths. Below a folder, only regular files are hashed, and
-/// symbolic links are not followed; a path that is given is. The last line on the standard error tells how long the
-/// hashing took, from before the pool's threads start to after they end, without the search for files.
+/// symbolic links are not followed; they are where they are given as a PATH. The last line on the standard error tells
+/// how long the hashing took, from before the pool's threads start to after they end, without the search for files.
 #[derive(Debug, Parser)]
 #[command(name = "digest", version)]
 pub(crate) struct Options {
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     pub(crate) check: Option<PathBuf>,
 
-    /// Number of threads that hash, the calling thread included [default: what the machine has]
+    /// Number of threads that hash at the same time [default: what the machine has]
     #[arg(long, value_name = "N", value_parser = parse_workers)]
     workers: Option<NonZero<usize>>,
 
@@ -67,8 +67,14 @@ impl Options {
     }
 }
 
+/// More threads than this do not hash faster anywhere, and a system may not have them.
+const MAX_WORKERS: usize = 4096;
+
 fn parse_workers(text: &str) -> Result<NonZero<usize>, String> {
     let number: usize = text.parse().map_err(|_| "not a number of workers".to_owned())?;
+    if number > MAX_WORKERS {
+        return Err(format!("at most {MAX_WORKERS} workers are possible"));
+    }
     NonZero::new(number).ok_or_else(|| "at least one worker is needed".to_owned())
 }
 
@@ -84,8 +90,13 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_at_least_one() {
-        assert_eq!(parse_workers("3").map(NonZero::get), Ok(3));
+    fn numbers_of_workers_have_limits() {
+        assert_eq!(parse_workers("1").map(NonZero::get), Ok(1));
+        assert_eq!(parse_workers("4096").map(NonZero::get), Ok(4096));
+        assert_eq!(
+            parse_workers("4097"),
+            Err("at most 4096 workers are possible".to_owned())
+        );
         assert_eq!(
             parse_workers("0"),
             Err("at least one worker is needed".to_owned())

@@ -5,6 +5,11 @@
 //! memory that the caller owns. `--pool` runs the same tasks on rayon or on the calling thread alone, to compare.
 //!
 //! ```text
+//!   cargo run --release -p digest-example -- /usr/share > list
+//!   sha256sum --check --quiet list
+//! ```
+//!
+//! ```text
 //!   cli       options                      format    lines of a list: escape, write, parse (pure)
 //!   list      paths in, list out           check     list in, verdicts out
 //!   walk      paths to files               hash      a file to its digest

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::ValueEnum;
 use indicatif::BinaryBytes;
 use rayon::prelude::*;
@@ -30,7 +30,8 @@ impl Pool {
             PoolKind::Zero => Self::Zero(ZeroPool::with_workers(workers)),
             PoolKind::Rayon => {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build();
-                Self::Rayon(pool.context("cannot start the threads of rayon")?)
+                // The error has its cause in its own words, so that it must not become a context of it.
+                Self::Rayon(pool.map_err(|error| anyhow!("cannot start the threads of rayon: {error}"))?)
             }
             PoolKind::Sequential => Self::Sequential,
         })
@@ -94,7 +95,9 @@ pub(crate) fn digest_all(files: &[FileToHash], options: &Options) -> anyhow::Res
 /// Every task writes into a slot of its own, in memory that this call owns: nothing is sent, locked, or sorted.
 fn digest_on(pool: &Pool, files: &[FileToHash], progress: &Progress) -> Vec<io::Result<Digest>> {
     let slots: Vec<OnceLock<io::Result<Digest>>> = files.iter().map(|_| OnceLock::new()).collect();
-    pool.for_each_index(files.len(), |index| {
+    let order = small_to_large(files);
+    pool.for_each_index(order.len(), |turn| {
+        let index = order[turn];
         let digest = digest_of(&files[index].path, |bytes| progress.add_bytes(bytes));
         if digest.is_ok() {
             progress.add_file();
@@ -105,6 +108,16 @@ fn digest_on(pool: &Pool, files: &[FileToHash], progress: &Progress) -> Vec<io::
         .into_iter()
         .map(|slot| slot.into_inner().expect("every task ran"))
         .collect()
+}
+
+/// The order in which the files are hashed.
+///
+/// A pool hands out many tasks at a time as long as many are left, and single ones in the end. Small files belong where
+/// many are taken together. In the order of their paths, a folder of large files can end up with one thread.
+fn small_to_large(files: &[FileToHash]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..files.len()).collect();
+    order.sort_by_key(|&index| files[index].length);
+    order
 }
 
 impl fmt::Display for Summary {
@@ -145,7 +158,7 @@ mod tests {
                 let runs: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
                 let pool = Pool::new(*kind, 3).unwrap();
                 // ORDERING: Relaxed; the end of the call orders the counts before they are read.
-                pool.for_each_index(count, |index| drop(runs[index].fetch_add(1, Ordering::Relaxed)));
+                pool.for_each_index(count, |index| _ = runs[index].fetch_add(1, Ordering::Relaxed));
                 assert!(
                     runs.into_iter().all(|runs| runs.into_inner() == 1),
                     "{kind:?} {count}"

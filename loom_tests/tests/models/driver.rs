@@ -47,6 +47,18 @@ pub fn refuse_wrong_build() -> Result<(), String> {
     Ok(())
 }
 
+/// Ends this process at the first panic, whoever would catch it.
+///
+/// Tasks and drops run under `catch_unwind`, where a failed assertion, or a race that loom reports, would be taken for
+/// a panic of the task's. A model that wants a task to panic uses `resume_unwind`, which comes by no hook.
+pub fn fail_on_any_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(101);
+    }));
+}
+
 /// Runs a check and turns its end into a test's result.
 pub fn run(check: &Check) -> Result<(), Failed> {
     let (end, time) = check.run(DEADLINE);
@@ -135,6 +147,13 @@ pub const PLANTED: &[Model] = &[
         cell.with_mut(|n| unsafe { *n = 2 });
         thread.join().expect("the thread ends");
     }),
+    planted("planted_swallowed", || {
+        let thread = loom::thread::spawn(|| {
+            let caught = std::panic::catch_unwind(|| panic!("caught by a task's catch_unwind"));
+            assert!(caught.is_err());
+        });
+        thread.join().expect("the thread ends");
+    }),
     planted("planted_alone", || {
         assert_eq!(loom::sync::atomic::AtomicUsize::new(7).into_inner(), 7);
     }),
@@ -191,6 +210,12 @@ pub fn own_tests() -> Vec<Trial> {
                 other => Err(format!("a model with one thread ended as {other:?}").into()),
             },
         ),
+        Trial::test("driver::a_panic_that_is_caught_fails", || {
+            match planted_check("planted_swallowed").run(DEADLINE).0 {
+                End::Failed(why) if why.contains("caught by a task") => Ok(()),
+                other => Err(format!("a model with a caught panic ended as {other:?}").into()),
+            }
+        }),
         Trial::test("driver::an_unknown_model_fails", || {
             let model = Model {
                 name: "no_such_model",

@@ -8,11 +8,12 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
-use zero_pool_loom::batch::{Batch, Claim, Handle, Plan, Work};
+use zero_pool_loom::batch::{Batch, Handle, Plan, Work};
 use zero_pool_loom::grain::Grain;
 use zero_pool_loom::idle::{Announced, Looking, Seat, Woken};
 use zero_pool_loom::injector::Injector;
 use zero_pool_loom::unwind::{self, Payload};
+use zero_pool_loom::worker::{self, participate};
 
 /// What a task does after it has written its result.
 type Then = Box<dyn Fn(usize)>;
@@ -123,16 +124,6 @@ impl Gate {
     }
 }
 
-/// Runs what was claimed and claims more, to the end of the participation.
-fn participate(injector: &Injector, mut claim: Claim) {
-    loop {
-        claim.run();
-        if !claim.advance(None) {
-            return injector.complete(claim);
-        }
-    }
-}
-
 /// Runs one participation of a worker, if there is something to join.
 pub fn work_once(injector: &Injector) -> bool {
     let claim = injector.take();
@@ -150,8 +141,7 @@ pub fn help(injector: &Injector, handle: &Handle) {
 
 /// Waits as a caller does: helps, sleeps until the rest is done, and gives the handle up.
 pub fn finish(injector: &Injector, handle: Handle) {
-    help(injector, &handle);
-    injector.wait(&handle);
+    worker::wait(injector, &handle);
     injector.release(handle);
 }
 
@@ -169,10 +159,10 @@ pub fn parked(injector: &Injector, worker: usize) -> Announced {
 }
 
 /// A worker's whole life: look, run, park, until the injector is closed and empty.
-pub fn work(injector: &Injector, worker: usize) {
+pub fn work(injector: &Injector, index: usize) {
     // SAFETY: each model starts each worker once.
-    let seat = unsafe { injector.seat(worker) };
-    work_on(injector, (Some(seat), None), usize::MAX);
+    let seat = unsafe { injector.seat(index) };
+    worker::work(injector, seat);
 }
 
 /// The life of a worker that is parked before the race begins, up to its end or so many participations.

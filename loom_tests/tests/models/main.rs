@@ -19,6 +19,7 @@ mod fixture;
 mod idle;
 mod injector;
 mod latch;
+mod pool;
 mod queue;
 mod reclaim;
 mod support;
@@ -39,6 +40,7 @@ fn models() -> impl Iterator<Item = &'static Model> {
         idle::TABLE,
         batch::TABLE,
         injector::TABLE,
+        pool::TABLE,
     ]
     .into_iter()
     .flatten()
@@ -102,6 +104,7 @@ fn run_child(name: &str, oracle: &str) -> ExitCode {
     }
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("ZERO_POOL_ORACLE", oracle) };
+    driver::fail_on_any_panic();
     let schedules = support::explore(model);
     println!("schedules {schedules}");
     ExitCode::SUCCESS

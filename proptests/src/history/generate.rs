@@ -10,6 +10,8 @@
 //!
 //! All of these are functions of lists of numbers, so that proptest can choose and shrink the numbers.
 
+use std::collections::BTreeMap;
+
 use super::{BatchId, Event, Kind, Op, Range, Stamp};
 
 /// The numbers that one operation of a history is made of. Any numbers will do.
@@ -32,53 +34,91 @@ impl Batch {
     fn claim(&mut self, batch: BatchId, size: u8) -> Option<Range> {
         let (start, rest) = (self.next, self.tasks - self.next);
         self.next += (rest > 0).then(|| 1 + u32::from(size) % rest)?;
-        Some(Range {
-            batch,
-            start,
-            end: self.next,
-        })
+        Some(range(batch, start, self.next))
     }
+}
+
+fn range(batch: BatchId, start: u32, end: u32) -> Range {
+    Range { batch, start, end }
+}
+
+/// All batches of the specification, oldest first.
+#[derive(Debug, Default)]
+struct Fifo {
+    batches: Vec<Batch>,
+    /// All older ones are exhausted.
+    oldest: usize,
+}
+
+impl Fifo {
+    fn push(&mut self, size: u8) -> Event {
+        let batch = self.batches.len() as BatchId;
+        let tasks = 1 + u32::from(size) % 4;
+        self.batches.push(Batch { tasks, next: 0 });
+        Event::Push { batch, tasks }
+    }
+
+    fn take(&mut self, size: u8) -> Event {
+        while let Some(batch) = self.batches.get_mut(self.oldest) {
+            if let Some(range) = batch.claim(self.oldest as BatchId, size) {
+                return Event::Take(range);
+            }
+            self.oldest += 1;
+        }
+        Event::Empty
+    }
+
+    /// Claims a part of a batch that is counted from the newest, if there is one.
+    fn own(&mut self, from_newest: u8, size: u8) -> Option<Event> {
+        let from_newest = usize::from(from_newest).checked_rem(self.batches.len())?;
+        let at = self.batches.len() - 1 - from_newest;
+        let batch = at as BatchId;
+        Some(
+            self.batches[at]
+                .claim(batch, size)
+                .map_or(Event::Exhausted { batch }, Event::Own),
+        )
+    }
+
+    fn step(&mut self, (what, which, size, ..): Choice) -> Event {
+        match what % 8 {
+            0..3 => self.push(size),
+            3..6 => self.own(which, size).unwrap_or_else(|| self.take(size)),
+            _ => self.take(size),
+        }
+    }
+}
+
+/// Makes choices for a long history out of one number.
+pub fn choices(seed: u64, count: usize) -> Vec<Choice> {
+    // Steele, Lea and Flood's SplitMix64.
+    let mix = |number: u64, shift: u32, factor: u64| (number ^ number >> shift).wrapping_mul(factor);
+    let number = |at: u64| {
+        let state = seed.wrapping_add(at.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mixed = mix(mix(state, 30, 0xBF58_476D_1CE4_E5B9), 27, 0x94D0_49BB_1331_11EB);
+        (mixed ^ mixed >> 31).to_le_bytes()
+    };
+    (1..=count as u64)
+        .map(number)
+        .map(|[what, which, size, early, late, ..]| (what, which, size, early, late))
+        .collect()
 }
 
 /// Runs the specification and stretches each operation by up to `reach` to either side. A `drained` history goes on
 /// until every task is claimed.
 pub fn valid(choices: &[Choice], reach: u64, drained: bool) -> Vec<Op> {
-    let (mut batches, mut history) = (Vec::new(), Vec::new());
+    let (mut fifo, mut history) = (Fifo::default(), Vec::new());
     for &choice in choices {
-        record(&mut history, next_event(&mut batches, choice), choice, reach);
+        record(&mut history, fifo.step(choice), choice, reach);
     }
     for &choice in choices.iter().cycle().take(if drained { usize::MAX } else { 0 }) {
-        let event = take(&mut batches, choice.2);
+        let event = fifo.take(choice.2);
         record(&mut history, event, choice, reach);
         if event == Event::Empty {
             break;
         }
     }
     history
-}
-
-fn next_event(batches: &mut Vec<Batch>, (what, which, size, ..): Choice) -> Event {
-    let which = usize::from(which) % batches.len().max(1);
-    match what % 8 {
-        0..3 => {
-            let batch = batches.len() as BatchId;
-            let tasks = 1 + u32::from(size) % 4;
-            batches.push(Batch { tasks, next: 0 });
-            Event::Push { batch, tasks }
-        }
-        3..6 if !batches.is_empty() => {
-            let batch = which as BatchId;
-            batches[which]
-                .claim(batch, size)
-                .map_or(Event::Exhausted { batch }, Event::Own)
-        }
-        _ => take(batches, size),
-    }
-}
-
-fn take(batches: &mut [Batch], size: u8) -> Event {
-    let claim = (0..).zip(batches).find_map(|(id, batch)| batch.claim(id, size));
-    claim.map_or(Event::Empty, Event::Take)
 }
 
 fn record(history: &mut Vec<Op>, event: Event, (.., early, late): Choice, reach: u64) {
@@ -119,47 +159,97 @@ pub fn bend(history: &mut [Op], bends: &[Bend]) {
 struct Bed {
     batch: BatchId,
     push: usize,
+    /// In the order of their ranges.
     claims: Vec<usize>,
+    exhausted: Vec<usize>,
     /// Certainly pushed after, certainly in service after, certainly not exhausted before.
     pushed: Stamp,
     served: Option<Stamp>,
     claimed: Stamp,
 }
 
-fn beds(history: &[Op]) -> Vec<Bed> {
-    let pushes = history.iter().enumerate().filter_map(|(at, op)| match op.event {
-        Event::Push { batch, .. } => Some((batch, at)),
-        _ => None,
-    });
-    let bed = |(batch, push): (BatchId, usize)| {
-        let range = |at: &usize| history[*at].event.claim().filter(|range| range.batch == batch);
-        let mut claims: Vec<_> = (0..history.len()).filter(|at| range(at).is_some()).collect();
-        claims.sort_by_key(|at| range(at).map(|range| range.start));
-        let told = history
-            .iter()
-            .filter(|op| op.event == Event::Exhausted { batch })
-            .map(|op| op.answered);
-        let earliest = |from: &[usize]| {
-            from.iter()
-                .map(|&at| history[at].answered)
-                .chain(told.clone())
-                .min()
-        };
-        let take = claims
-            .iter()
-            .position(|&at| matches!(history[at].event, Event::Take(_)));
-        Bed {
+impl Bed {
+    fn new(batch: BatchId, push: usize) -> Self {
+        let (claims, exhausted) = (Vec::new(), Vec::new());
+        Self {
             batch,
             push,
-            pushed: earliest(&claims)
-                .into_iter()
-                .fold(history[push].answered, Stamp::min),
-            served: take.and_then(|take| earliest(&claims[take..])),
-            claimed: claims.iter().map(|&at| history[at].called).max().unwrap_or(0),
             claims,
+            exhausted,
+            pushed: 0,
+            served: None,
+            claimed: 0,
         }
-    };
-    pushes.map(bed).collect()
+    }
+
+    fn measure(&mut self, history: &[Op]) {
+        self.claims
+            .sort_by_key(|&at| history[at].event.claim().map(|range| range.start));
+        let told = self.exhausted.iter();
+        let earliest = |from: &[usize]| {
+            from.iter()
+                .chain(told.clone())
+                .map(|&at| history[at].answered)
+                .min()
+        };
+        let take = self
+            .claims
+            .iter()
+            .position(|&at| matches!(history[at].event, Event::Take(_)));
+        self.pushed = earliest(&self.claims)
+            .into_iter()
+            .fold(history[self.push].answered, Stamp::min);
+        self.served = take.and_then(|take| earliest(&self.claims[take..]));
+        self.claimed = self
+            .claims
+            .iter()
+            .map(|&at| history[at].called)
+            .max()
+            .unwrap_or(0);
+    }
+
+    /// Finds two claims of which the first was answered before the second was called.
+    fn ordered_claims(&self, history: &[Op]) -> Option<(usize, usize)> {
+        let pairs = self
+            .claims
+            .iter()
+            .flat_map(|&a| self.claims.iter().map(move |&b| (a, b)));
+        pairs.into_iter().find(|&(a, b)| history[a].precedes(&history[b]))
+    }
+
+    /// Tells whether there is a place for a violation of `kind`.
+    fn fits(&self, kind: Kind, history: &[Op]) -> bool {
+        match kind {
+            Kind::Disorder => self.ordered_claims(history).is_some(),
+            Kind::Overtaken | Kind::FalseEmpty => self.pushed < self.claimed,
+            Kind::Interleaved => self.served.is_some_and(|served| served < self.claimed),
+            _ => !self.claims.is_empty(),
+        }
+    }
+}
+
+/// Sorts a valid history by batches.
+fn beds(history: &[Op]) -> Vec<Bed> {
+    let mut beds = BTreeMap::new();
+    for (at, op) in history.iter().enumerate() {
+        if let Event::Push { batch, .. } = op.event {
+            beds.insert(batch, Bed::new(batch, at));
+        }
+    }
+    for (at, op) in history.iter().enumerate() {
+        match op.event {
+            Event::Take(Range { batch, .. }) | Event::Own(Range { batch, .. }) => {
+                beds.entry(batch).and_modify(|bed| bed.claims.push(at));
+            }
+            Event::Exhausted { batch } => {
+                beds.entry(batch).and_modify(|bed| bed.exhausted.push(at));
+            }
+            Event::Push { .. } | Event::Empty => {}
+        }
+    }
+    let mut beds: Vec<_> = beds.into_values().collect();
+    beds.iter_mut().for_each(|bed| bed.measure(history));
+    beds
 }
 
 /// Plants a violation of `kind` into a valid, drained history, where `pick` says. False: there is no place for it.
@@ -169,17 +259,11 @@ pub fn plant(kind: Kind, history: &mut Vec<Op>, pick: usize) -> bool {
         (op.called, op.answered) = (op.called * 8, op.answered * 8);
     }
     let beds = beds(history);
-    let fits = |bed: &&Bed| match kind {
-        Kind::Disorder => ordered_claims(history, bed).is_some(),
-        Kind::Overtaken | Kind::FalseEmpty => bed.pushed < bed.claimed,
-        Kind::Interleaved => bed.served.is_some_and(|served| served < bed.claimed),
-        _ => !bed.claims.is_empty(),
-    };
-    let places: Vec<_> = beds.iter().filter(fits).collect();
-    let Some(&bed) = pick.checked_rem(places.len()).map(|at| &places[at]) else {
+    let places: Vec<_> = beds.iter().filter(|bed| bed.fits(kind, history)).collect();
+    let Some(pick) = pick.checked_rem(places.len()) else {
         return false;
     };
-    plant_at(kind, history, bed, &beds, pick);
+    plant_at(kind, history, places[pick], &beds, pick);
     true
 }
 
@@ -189,19 +273,13 @@ fn plant_at(kind: Kind, history: &mut Vec<Op>, bed: &Bed, beds: &[Bed], pick: us
         .get(pick % bed.claims.len().max(1))
         .copied()
         .unwrap_or(bed.push);
-    let fresh = beds.len() as BatchId;
+    let batch = beds.len() as BatchId;
+    let (push, take) = (Event::Push { batch, tasks: 1 }, Event::Take(range(batch, 0, 1)));
     match kind {
         Kind::PushedTwice => history.push(history[bed.push]),
         Kind::Twice => history.push(history[claim]),
         Kind::Lost => drop(history.remove(claim)),
-        Kind::Alien => {
-            let range = Range {
-                batch: fresh,
-                start: 0,
-                end: 1,
-            };
-            history[claim].event = Event::Take(range);
-        }
+        Kind::Alien => history[claim].event = take,
         Kind::Early => {
             let first = bed
                 .claims
@@ -212,63 +290,38 @@ fn plant_at(kind: Kind, history: &mut Vec<Op>, bed: &Bed, beds: &[Bed], pick: us
             (history[bed.push].called, history[bed.push].answered) = (first + 1, first + 2);
         }
         Kind::Disorder => {
-            if let Some((a, b)) = ordered_claims(history, bed) {
+            if let Some((a, b)) = bed.ordered_claims(history) {
                 let (first, second) = (history[a].event, history[b].event);
                 (history[a].event, history[b].event) = (second, first);
             }
         }
         Kind::FalseExhausted => insert(history, Event::Exhausted { batch: bed.batch }, bed.claimed - 2, 1),
         Kind::Overtaken => {
-            insert(
-                history,
-                Event::Push {
-                    batch: fresh,
-                    tasks: 1,
-                },
-                bed.pushed + 1,
-                1,
-            );
-            insert(
-                history,
-                Event::Take(Range {
-                    batch: fresh,
-                    start: 0,
-                    end: 1,
-                }),
-                bed.pushed + 3,
-                1,
-            );
+            insert(history, push, bed.pushed + 1, 1);
+            insert(history, take, bed.pushed + 3, 1);
         }
         Kind::Interleaved => {
-            let event = Event::Push {
-                batch: fresh,
-                tasks: 1,
-            };
             history.push(Op {
-                event,
+                event: push,
                 ..history[bed.push]
             });
-            let served = bed.served.unwrap_or(0);
-            insert(
-                history,
-                Event::Take(Range {
-                    batch: fresh,
-                    start: 0,
-                    end: 1,
-                }),
-                served + 1,
-                1,
-            );
+            insert(history, take, bed.served.unwrap_or(0) + 1, 1);
         }
         Kind::FalseEmpty => {
-            // As long as can be: over this batch and all that follow without a gap.
-            let mut end = bed.claimed;
-            while let Some(next) = beds.iter().find(|next| next.pushed < end && end < next.claimed) {
-                end = next.claimed;
-            }
+            let end = end_of_tasks(bed, beds);
             insert(history, Event::Empty, bed.pushed + 1, end - bed.pushed - 2);
         }
     }
+}
+
+/// Returns up to where some batch certainly has tasks without a gap, from where `bed` certainly does.
+fn end_of_tasks(bed: &Bed, beds: &[Bed]) -> Stamp {
+    let mut stretches: Vec<_> = beds.iter().map(|bed| (bed.pushed, bed.claimed)).collect();
+    stretches.sort_unstable();
+    stretches.iter().fold(
+        bed.claimed,
+        |end, &(from, to)| if from < end { end.max(to) } else { end },
+    )
 }
 
 fn insert(history: &mut Vec<Op>, event: Event, called: Stamp, length: Stamp) {
@@ -277,15 +330,6 @@ fn insert(history: &mut Vec<Op>, event: Event, called: Stamp, length: Stamp) {
         called,
         answered: called + length,
     });
-}
-
-/// Finds two claims of one batch of which the first was answered before the second was called.
-fn ordered_claims(history: &[Op], bed: &Bed) -> Option<(usize, usize)> {
-    let pairs = bed
-        .claims
-        .iter()
-        .flat_map(|&a| bed.claims.iter().map(move |&b| (a, b)));
-    pairs.into_iter().find(|&(a, b)| history[a].precedes(&history[b]))
 }
 
 #[cfg(test)]

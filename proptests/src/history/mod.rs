@@ -34,7 +34,7 @@ pub mod record;
 pub mod search;
 pub mod windows;
 
-pub use check::{Kind, Violation, judge};
+pub use check::{End, Kind, Violation, judge};
 
 /// Names a batch of a history.
 pub type BatchId = u32;

@@ -15,8 +15,9 @@
 //! ```
 //!
 //! A *participation* is one thread's work on one batch: claim, run, claim again, and at the end one completion for all
-//! that it ran. A worker joins as a helper, which the word counts and the cap limits. The thread that waits for a batch
-//! takes part through its [`Handle`], uncounted: the cap leaves room for it.
+//! that it ran. Who joins is counted by the word as a helper, which the cap limits: every worker, and a thread that waits
+//! for a batch which was submitted to run without it. A caller that does nothing but its batch takes part through its
+//! [`Handle`] uncounted, as the cap leaves room for it. So a batch never has more threads than its plan says.
 //!
 //! # States of a task
 //!
@@ -34,14 +35,19 @@
 //! - `B1`  *Exactly once.* The claimed ranges partition `0..tasks`.
 //! - `B2`  *No drift.* An exhausted or refusing word is only read, so it never overflows.
 //! - `B3`  *Claim, then look.* The work is read only by who holds a claim or has not published the batch yet.
-//! - `B4`  *Cap.* At most `helpers` workers ever join.
+//! - `B4`  *Cap.* At most `helpers` threads ever join.
+//! - `B6`  *Last handle.* Of the clones of a handle one is the last, and it alone releases their common hold.
 //! - `B5`  *One payload.* The first panic's payload is given out once or dropped once; any other is dropped at once.
 //!
 //! # Orderings
 //!
 //! | access | ordering | why |
 //! |---|---|---|
-//! | claim word, load and CAS | Relaxed | it hands out numbers; the work was published with the link `[Q-link]` and its end is the latch's `[L-done]` |
+//! | claim word, CAS | Release | `[B-claim]` what its thread did before, for who finds the batch taken: a pool that is dropped must see the guest that claimed |
+//! | claim word, load, and CAS on failure | Acquire | `[B-claim]` other side. The word itself hands out numbers; the work was published with the link `[Q-link]`, and its end is the latch's `[L-done]` |
+//! | handles, add | Relaxed | whoever clones has a handle, so the count is not zero |
+//! | handles, subtract | AcqRel | `[B-part]` what other clones did to the node, before the last releases it |
+//! | handles, load | Acquire | `[B-part]` other side, for a last one that need not subtract |
 //! | panic slot, store of a payload | Release | `[B-panic]` the payload before its pointer, for a handle that goes before the end |
 //! | panic slot, swap | Acquire | `[B-panic]` other side |
 //!
@@ -52,21 +58,35 @@
 //! # Alternatives turned down
 //!
 //! - *`fetch_add` on the index*: drifts on exhausted batches, and cannot take a share of what remains.
-//! - *One claim per task*: 22 to 73 ns of contention each (zero-pool 0.4, and 27 times the time on a million tasks).
+//! - *One claim per task*: 22 to 73 ns of contention each, as measured on zero-pool 0.4.
 //! - *A hold per claim*: the latch counts unclaimed tasks from the start, so a claim writes one word and not two.
 //!
 //! Checked by: `b1_*` to `b5_*` in `loom_tests`, `proptests/tests/queue.rs`.
 
 use core::fmt;
+use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::ptr::{self, NonNull};
 
-use crate::grain::{self, Grain};
-use crate::latch::{Hold, Latch, Lot};
+mod claim;
+mod handle;
+mod word;
+
+pub use claim::Claim;
+pub use handle::{Handle, Outcome};
+pub use word::Plan;
+
+use crate::grain::Grain;
+use crate::latch::{Hold, Latch};
 use crate::queue::Node;
-use crate::reclaim::{Canary, Domain, Guard, Retire};
-use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use crate::reclaim::{Canary, Guard, Retire};
+use crate::sync::UnsafeCell;
+use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::unwind::{self, Payload};
+use word::{ClaimWord, HELPER, INDEX_BITS, MAX_HELPERS};
+
+/// Room in a node for what its tasks share, so that a submission needs no second allocation.
+type Store = MaybeUninit<[usize; 4]>;
 
 /// Runs the tasks of a range on the context; returns the first panic's payload.
 pub type Run = unsafe fn(context: *const (), range: Range<usize>) -> Option<Payload>;
@@ -76,58 +96,8 @@ pub type Run = unsafe fn(context: *const (), range: Range<usize>) -> Option<Payl
 pub struct Work {
     /// Runs a range of tasks.
     pub run: Run,
-    /// Handed to `run`.
+    /// Handed to `run`. Null stands for what the batch itself [stores](Batch::storing).
     pub context: *const (),
-}
-
-const HELPER_SHIFT: u32 = Grain::BITS;
-const HELPER_BITS: u32 = 20;
-const INDEX_SHIFT: u32 = HELPER_SHIFT + HELPER_BITS;
-const HELPER: u64 = 1 << HELPER_SHIFT;
-const MAX_HELPERS: u32 = (1 << HELPER_BITS) - 1;
-
-/// How the tasks of a batch are to be shared: fixed before it is linked.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// The number of tasks.
-    pub tasks: u64,
-    /// Among how many threads they are shared, the caller included.
-    pub threads: u32,
-    /// How many workers may join.
-    pub helpers: u32,
-    /// The grain to begin with.
-    pub grain: Grain,
-}
-
-/// The claim word, unpacked.
-#[derive(Clone, Copy, Debug)]
-struct ClaimWord(u64);
-
-impl ClaimWord {
-    fn index(self) -> u64 {
-        self.0 >> INDEX_SHIFT
-    }
-
-    fn helpers(self) -> u32 {
-        (self.0 >> HELPER_SHIFT) as u32 & MAX_HELPERS
-    }
-
-    fn grain(self) -> Grain {
-        Grain::from_bits(self.0)
-    }
-
-    /// Tells whether a worker that has not joined may claim.
-    fn admits(self, plan: &Plan) -> bool {
-        self.index() < plan.tasks && self.helpers() < plan.helpers
-    }
-
-    /// Returns the word after the next chunk was taken with `grain`, and the chunk.
-    fn take(self, plan: &Plan, grain: Grain) -> (Self, Range<u64>) {
-        let start = self.index();
-        let end = start + grain::chunk(plan.tasks - start, plan.threads, grain);
-        let helpers = self.0 & (u64::from(MAX_HELPERS) << HELPER_SHIFT);
-        (Self(end << INDEX_SHIFT | helpers | grain.to_bits()), start..end)
-    }
 }
 
 /// A run of tasks in a node of the queue.
@@ -137,8 +107,12 @@ pub struct Batch {
     latch: Latch,
     plan: Plan,
     work: Work,
+    /// What the context points to, if the maker of the batch wanted it here.
+    store: UnsafeCell<Store>,
     /// Null, [`TAKEN`], or a payload.
     panic: AtomicPtr<Payload>,
+    /// How many clones of the handle there are.
+    handles: AtomicUsize,
     canary: Canary,
 }
 
@@ -152,17 +126,40 @@ unsafe impl Sync for Batch {}
 
 impl Batch {
     /// The largest number of tasks in one batch.
-    pub const MAX_TASKS: u64 = (1 << (64 - INDEX_SHIFT)) - 1;
+    pub const MAX_TASKS: u64 = (1 << INDEX_BITS) - 1;
 
     /// Makes a batch that is in no queue yet.
     ///
     /// # Safety
     ///
+    /// - There are 1 to [`MAX_TASKS`](Self::MAX_TASKS) tasks, and a `usize` can count them.
+    /// - `work.run` does not unwind.
     /// - Until all tasks are finished, `work.run` may be called with `work.context` on any thread, for ranges that
     ///   partition `0..plan.tasks`, several at a time. After that nothing of it is used.
     pub unsafe fn new(work: Work, plan: Plan) -> Box<Self> {
         debug_assert!(plan.tasks > 0 && plan.tasks <= Self::MAX_TASKS, "B1: 1 to MAX_TASKS tasks");
         Self::with_latch(Latch::new(plan.tasks), work, plan)
+    }
+
+    /// Makes a batch whose node keeps the context.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`new`](Self::new), of a context that points to a `T`.
+    pub unsafe fn storing<T: Copy>(context: T, run: Run, plan: Plan) -> Box<Self> {
+        const { assert!(size_of::<T>() <= size_of::<Store>() && align_of::<T>() <= align_of::<Store>()) };
+        // SAFETY: passed on to the caller; null stands for the store, which is filled before anybody sees the batch.
+        let batch = unsafe { Self::new(Work { run, context: ptr::null() }, plan) };
+        batch.store.with_mut(|store| {
+            // SAFETY: it fits, and nobody else has the batch.
+            unsafe { store.cast::<T>().write(context) };
+        });
+        batch
+    }
+
+    /// Returns what the tasks run on.
+    fn context(&self) -> *const () {
+        if self.work.context.is_null() { self.store.with(<*const Store>::cast) } else { self.work.context }
     }
 
     /// Makes the exhausted node that a queue begins with.
@@ -181,7 +178,9 @@ impl Batch {
             latch,
             plan: Plan { helpers: plan.helpers.min(MAX_HELPERS), ..plan },
             work,
+            store: UnsafeCell::new(MaybeUninit::uninit()),
             panic: AtomicPtr::new(ptr::null_mut()),
+            handles: AtomicUsize::new(1),
             canary: Canary::new(),
         })
     }
@@ -191,13 +190,14 @@ impl Batch {
         &self.latch
     }
 
-    /// Tells whether a worker that has not joined could claim. A true answer may be old, a false one is final.
+    /// Tells whether a thread that has not joined could claim. A true answer may be old, a false one is final.
     pub fn is_claimable(&self) -> bool {
-        // ORDERING: Relaxed; a word that refuses does so for ever, and an old one costs a failed claim.
-        ClaimWord(self.claim.load(Ordering::Relaxed)).admits(&self.plan)
+        // ORDERING: Acquire; pairs with the CAS in `claim_range` [B-claim]. A word that refuses does so for ever, and an
+        // old one costs a failed claim.
+        ClaimWord(self.claim.load(Ordering::Acquire)).admits(&self.plan)
     }
 
-    /// Claims the first range of a participation of a worker, who got here through the queue.
+    /// Claims the first range of the participation of one more thread.
     pub fn join(&self) -> Option<Claim> {
         let range = self.claim_range(|word| word.admits(&self.plan).then_some(HELPER), None)?;
         Some(Claim::of(self, range))
@@ -210,14 +210,14 @@ impl Batch {
 
     /// Claims a range if `admit` allows it, which returns what to add to the word.
     fn claim_range(&self, admit: impl Fn(ClaimWord) -> Option<u64>, grain: Option<Grain>) -> Option<Range<u64>> {
-        // ORDERING: Relaxed; the word hands out numbers (see the table above).
-        let mut word = ClaimWord(self.claim.load(Ordering::Relaxed));
+        // ORDERING: Acquire; pairs with the CAS below [B-claim], if we are refused.
+        let mut word = ClaimWord(self.claim.load(Ordering::Acquire));
         loop {
             // B2: a word that refuses is not written.
             let joined = admit(word)?;
             let (taken, range) = word.take(&self.plan, grain.unwrap_or(word.grain()));
-            // ORDERING: Relaxed; as above, on failure too: the value read is only compared and computed with.
-            match self.claim.compare_exchange_weak(word.0, taken.0 + joined, Ordering::Relaxed, Ordering::Relaxed) {
+            // ORDERING: Release; pairs with the Acquire loads of the word [B-claim]. Acquire on failure, as above.
+            match self.claim.compare_exchange_weak(word.0, taken.0 + joined, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return Some(range),
                 Err(now) => word = ClaimWord(now),
             }
@@ -275,8 +275,9 @@ unsafe impl Node for Batch {
     }
 
     fn is_exhausted(&self) -> bool {
-        // ORDERING: Relaxed; the index only grows, so an old value errs on the safe side.
-        ClaimWord(self.claim.load(Ordering::Relaxed)).index() >= self.plan.tasks
+        // ORDERING: Acquire; pairs with the CAS in `claim_range` [B-claim], for who then unlinks the batch. The index only
+        // grows, so an old value errs on the safe side.
+        ClaimWord(self.claim.load(Ordering::Acquire)).index() >= self.plan.tasks
     }
 
     unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) {
@@ -301,147 +302,3 @@ impl fmt::Debug for Batch {
     }
 }
 
-/// What became of a batch's tasks, for one waiter.
-#[derive(Debug)]
-pub enum Outcome {
-    /// None panicked.
-    Done,
-    /// One panicked first, with this.
-    Panicked(Payload),
-    /// One panicked, and its payload was given out before.
-    PanicTaken,
-}
-
-/// The hold of who made a batch, and the way to wait for it, to take part in it, and to learn its outcome.
-#[must_use = "a handle is released"]
-#[derive(Debug)]
-pub struct Handle {
-    batch: NonNull<Batch>,
-}
-
-// SAFETY: a handle is a shared reference to a batch, kept valid by its hold.
-unsafe impl Send for Handle {}
-// SAFETY: as above.
-unsafe impl Sync for Handle {}
-
-impl Handle {
-    /// Takes the handle's hold.
-    ///
-    /// # Safety
-    ///
-    /// - `batch` is valid, and this is its only handle.
-    pub unsafe fn new(batch: NonNull<Batch>) -> Self {
-        Self { batch }
-    }
-
-    /// Returns the batch.
-    pub fn batch(&self) -> &Batch {
-        // SAFETY: N1: our hold keeps the node.
-        let batch = unsafe { self.batch.as_ref() };
-        batch.canary.touch();
-        batch
-    }
-
-    /// Claims a range of the caller's own batch; takes part without being counted.
-    pub fn claim(&self) -> Option<Claim> {
-        let batch = self.batch();
-        batch.claim_more(None).map(|range| Claim::of(batch, range))
-    }
-
-    /// Returns what became of the tasks, which are finished.
-    pub fn outcome(&self) -> Outcome {
-        debug_assert!(self.batch().latch.is_finished(), "L2: the outcome is known when all tasks are finished");
-        // ORDERING: Relaxed; every store came before its completion, which the caller acquired [L-done]. Only a
-        // slot that is not empty is written, or a later waiter would take `TAKEN` for a panic.
-        if self.batch().panic.load(Ordering::Relaxed).is_null() {
-            return Outcome::Done;
-        }
-        match self.batch().take_panic() {
-            (Some(payload), _) => Outcome::Panicked(payload),
-            (None, _) => Outcome::PanicTaken,
-        }
-    }
-
-    /// Gives the handle up. A payload that nobody took is dropped, now or when it comes (B5).
-    pub fn release(self, domain: &Domain) {
-        let batch = self.batch();
-        let (payload, _) = batch.take_panic();
-        if let Some(payload) = payload {
-            unwind::discard(payload);
-        }
-        if batch.latch.release(Hold::Handle) {
-            // SAFETY: N2: the release was the last.
-            unsafe { Batch::retire(self.batch, &domain.pin()) };
-        }
-    }
-}
-
-/// A participation: tasks that were claimed and are not completed. They keep the node (N1) and the work (B3).
-#[must_use = "claimed tasks are run and completed, or their waiters hang"]
-#[derive(Debug)]
-pub struct Claim {
-    batch: NonNull<Batch>,
-    /// Claimed and not started.
-    range: Range<u64>,
-    /// All that was claimed, to be completed at once.
-    tasks: u64,
-}
-
-// SAFETY: a claim is a shared reference to a batch, kept valid by its unfinished tasks.
-unsafe impl Send for Claim {}
-
-impl Claim {
-    fn of(batch: &Batch, range: Range<u64>) -> Self {
-        Self { batch: NonNull::from(batch), tasks: range.end - range.start, range }
-    }
-
-    fn batch(&self) -> &Batch {
-        // SAFETY: N1: our unfinished tasks keep the node.
-        let batch = unsafe { self.batch.as_ref() };
-        batch.canary.touch();
-        batch
-    }
-
-    /// Returns the tasks that were claimed last and not run yet.
-    pub fn range(&self) -> Range<u64> {
-        self.range.clone()
-    }
-
-    /// Runs the tasks that were claimed last. A panic is kept for the waiter.
-    pub fn run(&mut self) {
-        let range = core::mem::replace(&mut self.range, 0..0);
-        let Work { run, context } = self.batch().work;
-        // SAFETY: B3: we claimed the range, once, and its tasks are unfinished; indexes came from a `usize`.
-        let panic = unsafe { run(context, range.start as usize..range.end as usize) };
-        if let Some(payload) = panic {
-            self.batch().keep_panic(payload);
-        }
-    }
-
-    /// Claims the next range, with a new grain if one was measured; false when the batch is exhausted.
-    ///
-    /// The last range has been run.
-    pub fn advance(&mut self, grain: Option<Grain>) -> bool {
-        debug_assert!(self.range.is_empty(), "B1: the range before was run");
-        let Some(range) = self.batch().claim_more(grain) else { return false };
-        self.tasks += range.end - range.start;
-        self.range = range;
-        true
-    }
-
-    /// Counts all that was claimed as finished, and wakes who waited for it.
-    pub fn complete(self, domain: &Domain, lot: &Lot) {
-        debug_assert!(self.range.is_empty(), "B1: what was claimed was run");
-        let batch = self.batch();
-        let key = batch.latch.key();
-        // L1: from here on the node is somebody else's, unless we were the last.
-        let completion = batch.latch.complete(self.tasks);
-        if completion.last {
-            // SAFETY: N2: the subtraction was the last.
-            unsafe { Batch::retire(self.batch, &domain.pin()) };
-        }
-        if completion.wake {
-            lot.wake(key, |sleeper| unwind::quietly(|| sleeper.wake()));
-        }
-    }
-}

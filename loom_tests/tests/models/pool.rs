@@ -1,0 +1,228 @@
+//! Models of the whole: the smallest pools, with their threads, futures and shutdown.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Mutex;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+use zero_pool_loom::injector::Injector;
+use zero_pool_loom::worker;
+use zero_pool_loom::{TaskFuture, ZeroPool};
+
+use crate::fixture::{Tasks, end, parked, spawn, work_from};
+use crate::support::{ORACLES, THREE};
+
+/// A result that a task writes and its caller reads: loom reports the missing edge between them, if there is one.
+struct Slot {
+    runs: AtomicUsize,
+    result: UnsafeCell<usize>,
+}
+
+// SAFETY: loom reports accesses to the result that nothing orders, and runs all threads on one thread of the system.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    fn new() -> Self {
+        Self {
+            runs: AtomicUsize::new(0),
+            result: UnsafeCell::new(0),
+        }
+    }
+
+    fn fill(&self) {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: loom checks that nobody else runs this task.
+        self.result.with_mut(|result| unsafe { *result = 7 });
+    }
+
+    /// Reads the result of the one run, and fails if the task may still write it.
+    fn check(&self) {
+        assert_eq!(self.runs.load(Ordering::Relaxed), 1, "the task ran not once");
+        // SAFETY: loom checks that the task's write came before.
+        self.result.with_mut(|result| assert_eq!(unsafe { *result }, 7));
+    }
+}
+
+fn submit<'a>(pool: &ZeroPool, slot: &'a Slot) -> TaskFuture<'a> {
+    pool.submit_task(Slot::fill, slot)
+}
+
+/// One worker from its birth to its death: it parks, is woken or not needed, and is closed down, while its only task is
+/// run by it or by who waits.
+fn p1_one_worker_one_task() {
+    let slot = Slot::new();
+    let pool = ZeroPool::with_workers(1);
+    submit(&pool, &slot).wait();
+    slot.check();
+}
+
+/// Two batches, a worker that may take either, and a waiter for the second, who must not run the first.
+fn p1_a_waiter_runs_its_own() {
+    let injector = Arc::new(Injector::new(1));
+    let worker = parked(&injector, 0);
+    let main = thread::current().id();
+    let foreign = Tasks::with(1, move |_| {
+        assert_ne!(thread::current().id(), main, "P1: a waiter ran foreign work")
+    });
+    let own = Tasks::new(1);
+    injector.release(injector.publish(foreign.batch()));
+    let handle = injector.publish(own.batch());
+    let worker = spawn(&injector, move |injector| work_from(injector, worker, usize::MAX));
+    worker::wait_as_guest(&injector, &handle);
+    injector.release(handle);
+    own.collect();
+    injector.close();
+    end(worker);
+    foreign.collect();
+}
+
+/// Two workers and a batch of two, which nobody waits for before the close: both claim, and both leave while the other may
+/// still be at the node.
+fn p3_two_workers_leave_while_the_other_claims() {
+    let injector = Arc::new(Injector::new(2));
+    let workers = [0, 1].map(|worker| parked(&injector, worker));
+    let tasks = Tasks::new(2);
+    injector.release(injector.publish(tasks.batch()));
+    let workers =
+        workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, usize::MAX)));
+    injector.close();
+    workers.into_iter().for_each(end);
+    tasks.collect();
+}
+
+/// A future that is dropped while a worker runs its task: what the task wrote must be there after the drop.
+fn p4_a_dropped_future_waits() {
+    let slot = Slot::new();
+    let pool = ZeroPool::with_workers(1);
+    drop(submit(&pool, &slot));
+    slot.check();
+}
+
+/// Two clones dropped at once on two threads: the last one waits, whichever it is, and the node goes once.
+fn p4_the_last_of_two_clones_waits() {
+    let slot = Arc::new(Slot::new());
+    let pool = ZeroPool::with_workers(1);
+    // SAFETY: the slot is leaked to the future by its own share of the `Arc`, which outlives all threads of the model.
+    let shared: &'static Slot = unsafe { &*Arc::as_ptr(&slot) };
+    let one = submit(&pool, shared);
+    let two = one.clone();
+    let other = thread::spawn(move || drop(two));
+    drop(one);
+    end(other);
+    slot.check();
+    drop(pool);
+}
+
+/// Keeps the panic of a late waiter off the hook, whose printing needs more stack than a modelled thread has.
+fn expect_late_waiters() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |info| {
+            let late = info
+                .payload_as_str()
+                .is_some_and(|text| text.contains("another waiter has its payload"));
+            if !late {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// A panic on the worker or on the waiter: the first to wait gets the payload, and a later one the message.
+fn p4_a_panic_reaches_the_first_waiter() {
+    expect_late_waiters();
+    let pool = ZeroPool::with_workers(1);
+    let first = pool.submit_task(|_: &()| resume_unwind(Box::new(42_u32)), &());
+    let second = first.clone();
+    let caught = |future: TaskFuture<'_>| {
+        let payload = catch_unwind(AssertUnwindSafe(|| future.wait())).expect_err("the task panicked");
+        payload.downcast_ref::<u32>().copied()
+    };
+    assert_eq!(caught(first), Some(42));
+    assert_eq!(caught(second), None, "B5: the payload was given out once");
+}
+
+/// A future that outlives its pool: the pool is dropped while another thread waits, and runs the task itself. When the
+/// drop returns, the task has ended.
+fn p5_a_guest_is_awaited_by_the_drop() {
+    let slot = Arc::new(Slot::new());
+    let pool = ZeroPool::with_workers(1);
+    // SAFETY: as in the model before.
+    let shared: &'static Slot = unsafe { &*Arc::as_ptr(&slot) };
+    let future = submit(&pool, shared);
+    let guest = thread::spawn(move || future.wait());
+    drop(pool);
+    slot.check();
+    end(guest);
+}
+
+/// The same with a timed waiter, who must find the future complete after the pool is gone.
+fn p5_a_timed_waiter_outlives_the_pool() {
+    let slot = Slot::new();
+    let pool = ZeroPool::with_workers(1);
+    let future = submit(&pool, &slot);
+    let early = future.wait_timeout(Duration::from_millis(1));
+    assert!(!early || slot.runs.load(Ordering::Relaxed) == 1);
+    drop(pool);
+    assert!(
+        future.wait_timeout(Duration::ZERO),
+        "P7: not complete after the drop"
+    );
+    slot.check();
+}
+
+/// A pool of one worker whose task submits and waits: the wait ends although no other worker is there.
+fn p1_a_nested_wait_on_one_worker() {
+    let slot = Arc::new(Slot::new());
+    let pool = Arc::new(ZeroPool::with_workers(1));
+    let task = |(pool, slot): &(Arc<ZeroPool>, Arc<Slot>)| {
+        submit(pool, slot).wait();
+        slot.check();
+    };
+    let parameters = (Arc::clone(&pool), Arc::clone(&slot));
+    pool.submit_task(task, &parameters).wait();
+}
+
+/// The last owner of a pool goes inside of one of its tasks, which the worker or the waiter may run: nobody joins itself.
+fn p8_a_pool_dropped_by_its_own_task() {
+    let pool = ZeroPool::with_workers(1);
+    let owner = Mutex::new(None);
+    let future = pool.submit_task(
+        |owner: &Mutex<Option<ZeroPool>>| {
+            let pool = owner.lock().expect("no panic").take();
+            drop(pool);
+        },
+        &owner,
+    );
+    *owner.lock().expect("no panic") = Some(pool);
+    future.wait();
+}
+
+/// A detached task and a drop of the pool: accepted means run.
+fn p7_a_detached_task_is_run() {
+    let slot = Arc::new(Slot::new());
+    let pool = ZeroPool::with_workers(1);
+    // SAFETY: as above.
+    let shared: &'static Slot = unsafe { &*Arc::as_ptr(&slot) };
+    submit(&pool, shared).detach();
+    drop(pool);
+    slot.check();
+}
+
+crate::table! { "pool":
+    p1_one_worker_one_task(THREE, ORACLES),
+    p1_a_waiter_runs_its_own(THREE, ORACLES),
+    p1_a_nested_wait_on_one_worker(THREE, ORACLES),
+    p3_two_workers_leave_while_the_other_claims(THREE, ORACLES),
+    p4_a_dropped_future_waits(THREE, ORACLES),
+    p4_the_last_of_two_clones_waits(THREE, ORACLES),
+    p4_a_panic_reaches_the_first_waiter(THREE, ORACLES),
+    p5_a_guest_is_awaited_by_the_drop(THREE, ORACLES),
+    p5_a_timed_waiter_outlives_the_pool(THREE, ORACLES),
+    p7_a_detached_task_is_run(THREE, ORACLES),
+    p8_a_pool_dropped_by_its_own_task(THREE, ORACLES),
+}

@@ -1,0 +1,60 @@
+//! The elements of a slice, handed out to threads one by one, each once.
+//!
+//! A batch's claims partition its indexes (B1), and each index is run once. So a task may have its element to itself, and
+//! the slice may be shared among threads although its elements may not: no two of them ever meet at one element.
+//!
+//! # Invariants
+//!
+//! - `D1`  *Once.* [`Disjoint::take`] is called at most once for each index, so that the references it returns do not
+//!   alias.
+//!
+//! Checked by: Tree Borrows has not been run on it; `b1_*` in `loom_tests` and the properties of `proptests` check that
+//! indexes are handed out once.
+
+use core::marker::PhantomData;
+
+/// A slice whose elements go to one thread each.
+#[derive(Debug)]
+pub(crate) struct Disjoint<'a, T> {
+    first: *const T,
+    len: usize,
+    slice: PhantomData<&'a [T]>,
+}
+
+impl<T> Clone for Disjoint<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Disjoint<'_, T> {}
+
+impl<'a, T> Disjoint<'a, T> {
+    /// Prepares the elements of `slice`.
+    pub(crate) fn new(slice: &'a [T]) -> Self {
+        Self {
+            first: slice.as_ptr(),
+            len: slice.len(),
+            slice: PhantomData,
+        }
+    }
+
+    /// Returns the number of elements.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Hands the element at `index` out.
+    ///
+    /// # Safety
+    ///
+    /// - `index` is less than the length, and was not taken before (D1).
+    /// - If `T` is not `Sync`, nobody else uses the element for as long as the reference is used.
+    pub(crate) unsafe fn take(&self, index: usize) -> &'a T {
+        debug_assert!(index < self.len, "D1: beyond the end");
+        // SAFETY: the caller owes that the index is within the slice.
+        let element = unsafe { self.first.add(index) };
+        // SAFETY: the slice is borrowed for `'a`, and an element of it is initialised and aligned.
+        unsafe { &*element }
+    }
+}

@@ -1,0 +1,205 @@
+//! The pool: its workers' threads, from the first to the last.
+//!
+//! ```text
+//!   ZeroPool ─┬─ Arc ──▶ Injector ◀── Arc ─┬─ worker 0, 1, .. (threads)
+//!             └─ join handles               └─ futures, which may outlive the pool
+//! ```
+//!
+//! # Shutdown
+//!
+//! | who drops the pool | what happens |
+//! |---|---|
+//! | a thread outside of its tasks | close; join the workers, who run all that is queued; wait for the guests |
+//! | a task of the pool | close, and nothing else: the workers run all that is queued and end by themselves |
+//!
+//! A borrow of the pool is needed to submit, so nobody submits while it is dropped, and after the close only what was
+//! queued remains.
+//!
+//! # Invariants
+//!
+//! - `P7`  *Accepted means run.* When a drop outside of the pool's tasks returns, every submitted task has ended, those on
+//!   waiting threads too.
+//! - `P8`  *No self-join.* A drop inside of a task of the pool waits for nobody.
+//! - `P9`  *All or none.* If a worker cannot be started, those before it end, and no thread is left.
+//!
+//! Checked by: `p7_*`, `p8_*` in `loom_tests`, `proptests/tests/pool.rs`.
+
+use core::fmt;
+use std::io;
+use std::panic::resume_unwind;
+
+use crate::batch::{Batch, Plan, Work};
+use crate::frame;
+use crate::grain::Grain;
+use crate::idle::Idle;
+use crate::injector::Injector;
+use crate::sync::{Arc, thread};
+use crate::unwind::Payload;
+use crate::worker;
+
+/// A thread pool with one global queue.
+///
+/// The workers sleep when there is nothing to do. The queue is unbounded, and submitting neither locks nor waits.
+/// Dropping the pool runs everything that was submitted and ends the workers.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use zero_pool::ZeroPool;
+///
+/// let pool = ZeroPool::new();
+/// let squares: Vec<_> = (0..100).map(|_| AtomicUsize::new(0)).collect();
+/// pool.for_each_index(0..100, |i| squares[i].store(i * i, Ordering::Relaxed));
+/// assert_eq!(squares[9].load(Ordering::Relaxed), 81);
+/// ```
+pub struct ZeroPool {
+    injector: Arc<Injector>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl ZeroPool {
+    /// Makes a pool with as many workers as threads can run at once here, which heeds CPU quotas.
+    ///
+    /// # Panics
+    ///
+    /// If a worker cannot be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = zero_pool::ZeroPool::new();
+    /// assert!(pool.workers() >= 1);
+    /// ```
+    pub fn new() -> Self {
+        Self::with_workers(thread::available_parallelism())
+    }
+
+    /// Makes a pool with so many workers.
+    ///
+    /// # Panics
+    ///
+    /// - If `workers` is zero or more than about a million.
+    /// - If a worker cannot be started; no thread is left then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = zero_pool::ZeroPool::with_workers(3);
+    /// assert_eq!(pool.workers(), 3);
+    /// ```
+    pub fn with_workers(workers: usize) -> Self {
+        assert!(workers > 0, "a pool needs at least one worker");
+        assert!(
+            workers <= Idle::MAX_WORKERS,
+            "{workers} workers; at most {} fit in a pool",
+            Idle::MAX_WORKERS
+        );
+        Self::start(workers).unwrap_or_else(|error| panic!("cannot start {workers} workers: {error}"))
+    }
+
+    fn start(workers: usize) -> io::Result<Self> {
+        let injector = Arc::new(Injector::new(workers));
+        let mut pool = Self {
+            injector,
+            threads: Vec::with_capacity(workers),
+        };
+        for worker in 0..workers {
+            let injector = Arc::clone(&pool.injector);
+            let body = move || {
+                // SAFETY: each worker is started once.
+                let seat = unsafe { injector.seat(worker) };
+                worker::work(&injector, seat);
+            };
+            // P9: on an error the pool is dropped with the workers it has.
+            pool.threads.push(
+                thread::Builder::new()
+                    .name(format!("zero-pool-{worker}"))
+                    .spawn(body)?,
+            );
+        }
+        Ok(pool)
+    }
+
+    /// Returns the number of workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(zero_pool::ZeroPool::with_workers(2).workers(), 2);
+    /// ```
+    pub fn workers(&self) -> usize {
+        self.threads.len()
+    }
+
+    #[cfg(feature = "raw-tasks")]
+    pub(crate) fn injector(&self) -> &Arc<Injector> {
+        &self.injector
+    }
+
+    /// Runs `tasks` tasks on this thread and on workers, up to the pool's number of threads in all; returns the first
+    /// panic's payload when all have ended. A pool of one worker wakes nobody, and neither does a single task.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`Batch::new`], for the time of this call.
+    pub(crate) unsafe fn run(&self, tasks: usize, work: Work) -> Option<Payload> {
+        debug_assert!(
+            tasks as u64 <= Batch::MAX_TASKS,
+            "B1: cut into pieces by the caller"
+        );
+        let threads = self.workers() as u32;
+        if tasks <= 1 || threads == 1 {
+            // SAFETY: passed on to the caller.
+            return unsafe { (work.run)(work.context, 0..tasks) };
+        }
+        let plan = Plan {
+            tasks: tasks as u64,
+            threads,
+            helpers: threads - 1,
+            grain: Grain::SINGLE,
+        };
+        // SAFETY: passed on to the caller; we return when all tasks are finished.
+        let handle = self.injector.publish(unsafe { Batch::new(work, plan) });
+        worker::wait(&self.injector, &handle);
+        let payload = handle.payload();
+        self.injector.release(handle);
+        payload
+    }
+}
+
+/// Passes a panic of the tasks on to their caller.
+pub(crate) fn pass_on(payload: Option<Payload>) {
+    if let Some(payload) = payload {
+        resume_unwind(payload);
+    }
+}
+
+impl Default for ZeroPool {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for ZeroPool {
+    fn drop(&mut self) {
+        self.injector.close();
+        if frame::is_inside_pool(&*self.injector) {
+            // P8: the workers keep the injector alive and end by themselves.
+            return;
+        }
+        for thread in self.threads.drain(..) {
+            // A worker catches all panics of foreign code. Should it die of one of our own, the others still end.
+            let _ = thread.join();
+        }
+        self.injector.wait_for_guests();
+    }
+}
+
+impl fmt::Debug for ZeroPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZeroPool")
+            .field("workers", &self.workers())
+            .finish_non_exhaustive()
+    }
+}

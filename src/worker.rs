@@ -1,0 +1,103 @@
+//! What a worker does with its life, and what a waiter does before it sleeps: policy, without an atomic of its own.
+//!
+//! ```text
+//!             ┌────────────── take ◀──────────────┐
+//!             │ a claim                  nothing │ ▲
+//!             ▼                                   ▼ │ woken: looking
+//!   looking? pass the wake-up on            announce, look again, sleep
+//!             ▼                                   │
+//!        participate ───────▶ take                └ closed: take until there is nothing, and end
+//! ```
+//!
+//! Both run the tasks of a batch by [`participate`]: claim, run, claim the next range *before* the last is counted, and
+//! count all of it at once at the end. So a participation touches the latch once, and after that never again.
+//!
+//! # Invariants
+//!
+//! - `P1`  *A waiter runs its own.* Who waits runs unclaimed tasks of the batch it waits for, and of no other.
+//! - `P2`  *Unpinned.* No guard lives while a task runs: [`Injector::take`] has dropped its own.
+//! - `P3`  *Closed is not the end.* A worker that was refused a sleep leaves only after it has found nothing once more.
+//!
+//! P1 is what ends every wait. A waiter that ran foreign work could meet, under its own locks, a task that wants them,
+//! and its stack would grow by a task of anybody's for each wait. As it is, a wait is over as soon as tasks end that
+//! were claimed by threads which run them.
+//!
+//! Checked by: `p1_*` to `p3_*` in `loom_tests`.
+
+use crate::batch::{Claim, Handle};
+use crate::frame;
+use crate::idle::{Looking, Seat, Woken};
+use crate::injector::Injector;
+
+/// A worker between two looks: its seat, unless the pool was closed, and the duty of one that was woken.
+type State = (Option<Seat>, Option<Looking>);
+
+/// Works until the injector is closed and empty.
+pub fn work(injector: &Injector, seat: Seat) {
+    let (mut seat, mut looking): State = (Some(seat), None);
+    loop {
+        if let Some(claim) = injector.take() {
+            if let Some(looking) = looking.take() {
+                injector.found(looking);
+            }
+            participate(injector, claim);
+            continue;
+        }
+        // P3: without a seat this was the look after the close.
+        let Some(own) = seat.take() else { return };
+        if let Some(announced) = injector.announce(own, looking.take())
+            && let Woken::Look(own, duty) = injector.sleep(announced)
+        {
+            (seat, looking) = (Some(own), Some(duty));
+        }
+    }
+}
+
+/// Runs what was claimed and claims more, to the end of the participation.
+pub fn participate(injector: &Injector, mut claim: Claim) {
+    // P2: the claim holds the batch, and no guard is needed.
+    frame::enter(injector, claim.batch(), || {
+        loop {
+            claim.run();
+            if !claim.advance(None) {
+                break;
+            }
+        }
+    });
+    injector.complete(claim);
+}
+
+/// Blocks until the batch is finished, and runs those of its tasks that nobody has claimed (P1). The caller does nothing
+/// but this batch, which has a place for it.
+///
+/// # Panics
+///
+/// If the current thread is inside a task of this very batch.
+pub fn wait(injector: &Injector, handle: &Handle) {
+    refuse_own(handle);
+    if let Some(claim) = handle.claim() {
+        participate(injector, claim);
+    }
+    injector.wait(handle);
+}
+
+/// Blocks like [`wait`]; takes part only if the batch admits one more, and as a guest, who may stay when the pool is
+/// dropped.
+///
+/// # Panics
+///
+/// If the current thread is inside a task of this very batch.
+pub fn wait_as_guest(injector: &Injector, handle: &Handle) {
+    refuse_own(handle);
+    if handle.batch().is_claimable()
+        && let Some(claim) = injector.visit(handle)
+    {
+        participate(injector, claim);
+        injector.leave();
+    }
+    injector.wait(handle);
+}
+
+fn refuse_own(handle: &Handle) {
+    assert!(!frame::is_inside_batch(handle.batch()), "a task waits for the batch that it belongs to");
+}
