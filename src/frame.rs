@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn f1_a_frame_ends_when_its_body_unwinds() {
-        let ended = catch_unwind(|| enter(&1_u8, &raw const TOP, || panic!("the body unwinds")));
+        let ended = catch_unwind(|| enter(&1_u8, ptr::null::<u8>(), || panic!("the body unwinds")));
         assert!(ended.is_err());
         assert!(!any(|_| true), "no frame is left");
     }

@@ -1,4 +1,38 @@
-//! A thread pool with one global, lock-free, unbounded FIFO of task batches.
+//! A thread pool with one global, lock-free, unbounded FIFO of task batches, whose protocols are model-checked.
+//!
+//! A batch is one function over a run of indexes; the pool's threads claim ranges of it until it is exhausted, and the
+//! results go to memory that the caller owns. **The default feature `raw-tasks` adds a surface that trusts its caller**:
+//! tasks that write through raw pointers, behind functions and macros that are safe by their types alone; see
+//! [`TaskFuture`](TaskFuture#safety). With `default-features = false` every safe function of the crate is sound.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//! use zero_pool::ZeroPool;
+//!
+//! let words = ["one", "global", "queue"];
+//! let letters = AtomicU64::new(0);
+//! let pool = ZeroPool::new();
+//! pool.for_each_index(0..words.len(), |i| {
+//!     letters.fetch_add(words[i].len() as u64, Ordering::Relaxed);
+//! });
+//! assert_eq!(letters.into_inner(), 14);
+//! ```
+//!
+//! # Where to go from here
+//!
+//! - [`ZeroPool`] makes the workers; [`ZeroPool::for_each_index`] runs a loop on them and on the caller's thread.
+//! - [`ZeroPool::submit_task`] and [`ZeroPool::submit_batch_uniform`] submit work to be waited for later;
+//!   [`docs::seed`] shows them together.
+//! - [`docs`] has the design notes: how the protocols are checked, within which bounds, and why they are as they are.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `raw-tasks` | yes | [`TaskFuture`], the `submit_*` calls and the `zp_*` macros |
+//! | `internals` | no | the protocols themselves, for models, properties and benchmarks; outside of semantic versioning |
 
 #![cfg_attr(
     not(feature = "internals"),
@@ -22,6 +56,9 @@ floors! { batch frame grain idle injector latch queue reclaim sync unwind worker
 
 mod pool;
 mod slice;
+
+#[cfg(any(doc, doctest))]
+pub mod docs;
 
 #[cfg(feature = "raw-tasks")]
 mod disjoint;

@@ -5,15 +5,18 @@
 
 use std::ops::Range;
 use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptests::census::{self, Census, Counts, NodeAllocator};
 use proptests::program::{self, Shape, steps};
 use proptests::watchdog::watch;
-use zero_pool::batch::{Batch, Plan, Work};
+use zero_pool::batch::{Batch, Claim, Handle, Plan, Work};
 use zero_pool::grain::Grain;
 use zero_pool::injector::Injector;
+use zero_pool::queue::Node;
 use zero_pool::unwind::Payload;
 
 #[global_allocator]
@@ -93,18 +96,15 @@ unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
     None
 }
 
+const NOTHING: Work = Work {
+    run: nothing,
+    context: ptr::null(),
+};
+
 /// A batch whose tasks do nothing, whatever their number.
 fn idle_batch(plan: Plan) -> Box<Batch> {
     // SAFETY: `nothing` uses nothing.
-    unsafe {
-        Batch::new(
-            Work {
-                run: nothing,
-                context: ptr::null(),
-            },
-            plan,
-        )
-    }
+    unsafe { Batch::new(NOTHING, plan) }
 }
 
 /// Two participants share a batch of the largest size: no number of the claim word or of the latch overflows.
@@ -144,6 +144,41 @@ fn b1_the_largest_batch_is_partitioned() {
     injector.release(handle);
 }
 
+/// Refusals leave no trace: a capped batch refuses workers, then an exhausted one refuses everybody, more often than
+/// the claim word could count.
+#[test]
+fn b2_a_batch_that_refuses_is_left_alone() {
+    let injector = Injector::new(0);
+    let plan = Plan {
+        tasks: 3,
+        threads: 1,
+        helpers: 1,
+        grain: Grain::SINGLE,
+    };
+    let handle = injector.publish(idle_batch(plan));
+    let mut worker = injector.take().expect("it admits one");
+    let often = if cfg!(miri) { 100 } else { 3 << 20 };
+    assert!(
+        (0..often).all(|_| injector.take().is_none()),
+        "it admits no other"
+    );
+    let mut own = handle.claim().expect("two tasks are left");
+    assert_eq!((worker.range(), own.range()), (0..1, 1..2));
+    worker.run();
+    assert!(worker.advance(None));
+    assert_eq!(worker.range(), 2..3);
+    assert!((0..often).all(|_| handle.claim().is_none()), "none is left");
+    worker.run();
+    own.run();
+    assert!((0..often).all(|_| !worker.advance(Some(Grain::from_bits(3)))));
+    assert!(handle.batch().is_exhausted() && !handle.batch().is_claimable());
+    [worker, own]
+        .into_iter()
+        .for_each(|claim| injector.complete(claim));
+    injector.wait(&handle);
+    injector.release(handle);
+}
+
 /// More workers come than the claim word can count: it refuses them, and its other numbers are left alone.
 #[test]
 fn b4_helpers_are_counted_to_the_end() {
@@ -176,30 +211,159 @@ fn b4_helpers_are_counted_to_the_end() {
     injector.release(handle);
 }
 
-/// Nobody looks into the queue but who publishes: drained nodes are unlinked and freed all the same.
-#[test]
-fn n2_nodes_are_freed_along_the_way() {
-    let census = Census::new();
-    let injector = census.enrol(|| Injector::new(0));
-    let batches = if cfg!(miri) { 300 } else { 20_000 };
-    for batch in 1..=batches {
+/// How many batches show whether nodes are freed along the way.
+const MANY: usize = if cfg!(miri) { 300 } else { 5_000 };
+
+/// So many nodes may wait for their reclamation.
+const FEW: usize = 1_000;
+
+/// An injector whose nodes are counted.
+struct Yard {
+    census: Census,
+    injector: Injector,
+    published: AtomicUsize,
+    most_alive: AtomicUsize,
+}
+
+impl Yard {
+    fn new() -> Arc<Self> {
+        let census = Census::new();
+        let injector = census.enrol(|| Injector::new(0));
+        Arc::new(Self {
+            census,
+            injector,
+            published: AtomicUsize::new(0),
+            most_alive: AtomicUsize::new(0),
+        })
+    }
+
+    fn publish(&self, work: Work) -> Handle {
         let plan = Plan {
-            tasks: 1,
+            tasks: 2,
             threads: 1,
             helpers: 1,
             grain: Grain::SINGLE,
         };
-        let handle = injector.publish(census.enrol(|| idle_batch(plan)));
-        let mut claim = handle.claim().expect("nobody else is here");
+        self.published.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: each test keeps the context of its work, and says what may run it.
+        self.injector
+            .publish(self.census.enrol(|| unsafe { Batch::new(work, plan) }))
+    }
+
+    /// Claims both tasks of a batch, one through the queue, so that it cannot hold up the unlinking of others.
+    fn claim_both(&self, handle: &Handle) -> [Claim; 2] {
+        [self.injector.take(), handle.claim()].map(|claim| claim.expect("nobody else is here"))
+    }
+
+    fn run(&self, mut claim: Claim) {
         claim.run();
-        injector.complete(claim);
-        injector.release(handle);
-        if batch % 1_000 == 0 {
-            let Counts { born, dead, .. } = census.counts();
-            assert!(born - dead < 1_000, "{} of {born} nodes are alive", born - dead);
+        self.injector.complete(claim);
+    }
+
+    /// Publishes many batches, runs them through their handles alone, and counts the nodes that are alive.
+    fn churn(&self) {
+        for batch in 1..=MANY {
+            let handle = self.publish(NOTHING);
+            [handle.claim(), handle.claim()]
+                .into_iter()
+                .flatten()
+                .for_each(|claim| self.run(claim));
+            self.injector.release(handle);
+            if batch % 500 == 0 {
+                let Counts { born, dead, .. } = self.census.counts();
+                self.most_alive.fetch_max(born - dead, Ordering::Relaxed);
+            }
         }
     }
-    drop(injector);
-    census::flush();
-    assert_eq!(census.counts(), Counts::all_dead(batches + 1));
+
+    /// Asserts that few nodes were alive at any time, and that none is in the end.
+    fn close(self: Arc<Self>) {
+        let Self {
+            census,
+            injector,
+            published,
+            most_alive,
+        } = Arc::into_inner(self).expect("the last to leave");
+        drop(injector);
+        census::flush();
+        assert_eq!(census.counts(), Counts::all_dead(published.into_inner() + 1));
+        let most = most_alive.into_inner();
+        assert!(most < FEW, "up to {most} nodes were alive at a time");
+    }
+}
+
+/// Nobody looks into the queue but who publishes: drained nodes are unlinked and freed all the same.
+#[test]
+fn n2_nodes_are_freed_along_the_way() {
+    let yard = Yard::new();
+    (0..4).for_each(|_| yard.churn());
+    yard.close();
+}
+
+/// A thread that were pinned while it runs foreign code would hold up every reclamation. Here that code is a task, of a
+/// worker and of a waiter, and the drop of a payload.
+#[test]
+fn r4_foreign_code_runs_while_nodes_are_freed() {
+    unsafe fn churning(yard: *const (), _: Range<usize>) -> Option<Payload> {
+        // SAFETY: the context given below.
+        unsafe { &*yard.cast::<Yard>() }.churn();
+        None
+    }
+    let yard = Yard::new();
+    let handle = yard.publish(Work {
+        run: churning,
+        context: Arc::as_ptr(&yard).cast(),
+    });
+    yard.claim_both(&handle)
+        .into_iter()
+        .for_each(|claim| yard.run(claim));
+    yard.injector.release(handle);
+    yard.close();
+}
+
+/// What a task throws: something whose drop is foreign code.
+struct Churning(Arc<Yard>);
+
+impl Drop for Churning {
+    fn drop(&mut self) {
+        self.0.churn();
+    }
+}
+
+/// Throws one payload for each range.
+///
+/// # Safety
+///
+/// - The context is a yard in an `Arc`.
+unsafe fn throwing(yard: *const (), _: Range<usize>) -> Option<Payload> {
+    let yard = yard.cast::<Yard>();
+    // SAFETY: the caller owes that it is in an `Arc`.
+    unsafe { Arc::increment_strong_count(yard) };
+    // SAFETY: just counted.
+    Some(Box::new(Churning(unsafe { Arc::from_raw(yard) })))
+}
+
+/// Payloads that nobody takes are dropped by who throws the second one, by the release, or by who throws after it; and
+/// by nobody who is pinned, nor with the node.
+#[test]
+fn r3_payloads_are_dropped_before_their_node() {
+    let yard = Yard::new();
+    let work = Work {
+        run: throwing,
+        context: Arc::as_ptr(&yard).cast(),
+    };
+    let payloads = |expected: usize| assert_eq!(Arc::strong_count(&yard) - 1, expected, "payloads are alive");
+    let handle = yard.publish(work);
+    yard.claim_both(&handle)
+        .into_iter()
+        .for_each(|claim| yard.run(claim));
+    payloads(1);
+    yard.injector.release(handle);
+    payloads(0);
+    let handle = yard.publish(work);
+    let claims = yard.claim_both(&handle);
+    yard.injector.release(handle);
+    claims.into_iter().for_each(|claim| yard.run(claim));
+    payloads(0);
+    yard.close();
 }

@@ -73,7 +73,9 @@ mod handle;
 mod word;
 
 pub use claim::Claim;
-pub use handle::{Handle, Outcome};
+pub use handle::Handle;
+#[cfg(any(feature = "internals", feature = "raw-tasks"))]
+pub use handle::Outcome;
 pub use word::Plan;
 
 use crate::grain::Grain;

@@ -80,10 +80,8 @@ impl Tasks {
 
     fn run(&self, index: usize) {
         // SAFETY: loom checks that the caller has not taken the memory away.
-        assert!(
-            !self.gone.with(|gone| unsafe { *gone }),
-            "B3: task {index} ran after its memory was gone"
-        );
+        let gone = self.gone.with(|gone| unsafe { *gone });
+        assert!(!gone, "B3: task {index} ran after its memory was gone");
         self.runs[index].fetch_add(1, Ordering::Relaxed);
         // SAFETY: loom checks that nobody else runs this task.
         self.results[index].with_mut(|result| unsafe { *result = index + 1 });

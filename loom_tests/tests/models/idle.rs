@@ -90,7 +90,9 @@ fn e3_a_close_reaches_who_is_about_to_park() {
 fn e4_a_stale_top_is_refused() {
     let idle = Arc::new(Idle::new(2));
     // SAFETY: each seat is taken once.
-    let (first, second) = unsafe { (idle.seat(0), idle.seat(1)) };
+    let first = unsafe { idle.seat(0) };
+    // SAFETY: as above.
+    let second = unsafe { idle.seat(1) };
     let below = idle.announce(second, None).expect("open");
     let top = idle.announce(first, None).expect("open");
     let notifier = {

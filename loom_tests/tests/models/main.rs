@@ -7,6 +7,7 @@
 //! `ZERO_POOL_BOUND=4` raises every preemption bound. `ZERO_POOL_TRACE=1` makes loom print every step.
 
 #![allow(
+    clippy::arc_with_non_send_sync,
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "the driver is no model, and models share by what loom does not see"

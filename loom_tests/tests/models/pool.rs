@@ -123,7 +123,8 @@ fn expect_late_waiters() {
         let before = take_hook();
         set_hook(Box::new(move |info| {
             let late = info
-                .payload_as_str()
+                .payload()
+                .downcast_ref::<&str>()
                 .is_some_and(|text| text.contains("another waiter has its payload"));
             if !late {
                 before(info);

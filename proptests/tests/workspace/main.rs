@@ -1,0 +1,22 @@
+//! The rules of the house, which no compiler checks, and traceability: what is claimed has a name, a place and a test.
+//!
+//! | file | rule |
+//! |---|---|
+//! | [`features`] | the twin packages have the features of the crate |
+//! | [`floors`] | imports in `src` never run upward, and in no circle |
+//! | [`statics`] | nothing in `src` leaks from one modelled schedule to the next; `SeqCst` is for fences |
+//! | [`orderings`] | each atomic operation says what it pairs with, and the pair is in an ordering table |
+//! | [`invariants`] | each invariant is listed, checked and cited |
+//!
+//! Each rule is a function from texts to a list of complaints. It is applied to the tree, where it must find nothing, and
+//! to planted texts, where it must find what was planted: a rule that cannot complain is no rule.
+//!
+//! The texts are read by the compiler's own lexer ([`source`]), so that comments, strings and macro bodies are told
+//! apart. A parser of expressions would be blind inside of macros, where much of what is looked for stands.
+
+mod features;
+mod floors;
+mod invariants;
+mod orderings;
+mod source;
+mod statics;

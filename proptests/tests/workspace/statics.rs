@@ -1,0 +1,129 @@
+//! Nothing in `src` outlives a modelled schedule, and `SeqCst` is for fences.
+//!
+//! A static that can change leaks from one schedule of a model into the next. The one exception is the registrations of
+//! threads with crossbeam-epoch, which no model compiles. Loom treats `SeqCst` accesses as `AcqRel`: a proof that leans
+//! on them is a proof that was never run.
+
+use crate::source::{Source, Token, assert_none, assert_one, closing, is};
+
+/// The only file with a thread-local.
+const REGISTRATIONS: &str = "src/reclaim/epoch.rs";
+
+/// What the type of a static may be made of: plain numbers, texts, functions, and arrays and references of them.
+const PLAIN: &[&str] = &[
+    "&", "'static", "[", "]", "(", ")", ",", ";", "-", ">", "fn", "bool", "char", "str", "u8", "u16", "u32",
+    "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64",
+];
+
+fn check(sources: &[Source]) -> Vec<String> {
+    sources
+        .iter()
+        .flat_map(|source| [statics(source), sequential(source)].concat())
+        .collect()
+}
+
+fn statics(source: &Source) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let tokens = source.code();
+    let mut at = 0;
+    while at < tokens.len() {
+        let rest = &tokens[at..];
+        if is(rest, &["thread_local", "!"]) {
+            if source.path != REGISTRATIONS {
+                let what = format!("a thread-local outlives a schedule; only {REGISTRATIONS} has one");
+                complaints.push(source.complain(rest[0].line, &what));
+            }
+            at += closing(rest, 2);
+        } else if is(rest, &["static", "mut"]) {
+            complaints.push(source.complain(rest[0].line, "a mutable static"));
+        } else if rest[0].text == "static" && !has_plain_type(rest) {
+            let what = "a static whose type is not plain data may change, and would outlive a schedule";
+            complaints.push(source.complain(rest[0].line, what));
+        }
+        at += 1;
+    }
+    complaints
+}
+
+/// Tells whether the type of the static that begins here cannot change.
+fn has_plain_type(tokens: &[Token]) -> bool {
+    let value = tokens
+        .iter()
+        .position(|token| token.text == "=")
+        .unwrap_or(tokens.len());
+    let number = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+    // After the keyword, the name and the colon.
+    tokens[..value]
+        .iter()
+        .skip(3)
+        .all(|token| PLAIN.contains(&token.text.as_str()) || number(&token.text))
+}
+
+fn sequential(source: &Source) -> Vec<String> {
+    let code = source.code();
+    let all = (0..code.len()).filter(|&at| code[at].text == "SeqCst");
+    let outside = all.filter(|&at| {
+        let begin = at.saturating_sub(4);
+        !is(&code[begin..], &["fence", "(", "Ordering", "::", "SeqCst", ")"])
+    });
+    outside
+        .map(|at| source.complain(code[at].line, "SeqCst is for `fence(Ordering::SeqCst)` alone"))
+        .collect()
+}
+
+#[test]
+fn nothing_outlives_a_schedule() {
+    assert_none(&check(&Source::tree("src")));
+}
+
+#[test]
+fn planted_statics_are_found() {
+    let planted = |path: &str, text: &str| check(&[Source::new(path, text)]);
+    assert_none(&planted(
+        "src/idle.rs",
+        "static NAME: &'static str = \"x\"; fn f(x: &'static Mutex<u8>) {}",
+    ));
+    assert_none(&planted(
+        "src/idle.rs",
+        "static ALL: [(u8, fn(u8) -> u64); 3] = [];",
+    ));
+    assert_none(&planted(
+        "src/idle.rs",
+        "#[cfg(test)] mod tests { static N: AtomicU8 = AtomicU8::new(0); }",
+    ));
+    let local = "thread_local! { static X: Cell<u8> = const { Cell::new(0) }; }";
+    assert_none(&planted(REGISTRATIONS, local));
+    assert_one(&planted("src/pool.rs", local), &["src/pool.rs:1", "thread-local"]);
+    assert_one(
+        &planted("src/pool.rs", "fn f() {\n static mut N: u8 = 0; }"),
+        &["src/pool.rs:2", "mutable"],
+    );
+    for kind in [
+        "AtomicU8",
+        "Mutex<u8>",
+        "OnceLock<u8>",
+        "&'static Cell<u8>",
+        "Own",
+    ] {
+        assert_one(
+            &planted("src/pool.rs", &format!("pub static X: {kind} = x();")),
+            &["not plain"],
+        );
+    }
+    let inside = "macro_rules! m { () => { static X: AtomicU8 = AtomicU8::new(0); } }";
+    assert_one(&planted(REGISTRATIONS, inside), &["not plain"]);
+}
+
+#[test]
+fn planted_orderings_are_found() {
+    let planted = |text: &str| check(&[Source::new("src/idle.rs", text)]);
+    assert_none(&planted(
+        "/// Not `SeqCst`.\nfn f() { atomic::fence(Ordering::SeqCst); x.load(Ordering::Acquire); }",
+    ));
+    assert_one(
+        &planted("fn f() {\n x.load(Ordering::SeqCst); }"),
+        &["src/idle.rs:2", "SeqCst"],
+    );
+    assert_one(&planted("use Ordering::SeqCst;"), &["SeqCst"]);
+    assert_one(&planted("fn f() { debug_assert!(x.load(SeqCst)) }"), &["SeqCst"]);
+}

@@ -1,0 +1,27 @@
+//! The design notes of the repository's `docs` folder, mounted here so that their code is compiled and run.
+#![doc = include_str!("../docs/README.md")]
+
+macro_rules! pages {
+    ($($name:ident = $file:literal)*) => { $(
+        #[doc = include_str!(concat!("../docs/", $file))]
+        pub mod $name {}
+    )* };
+}
+
+#[doc = include_str!("../README.md")]
+pub mod readme {}
+
+pages! {
+    seed = "seed.md"
+    verification = "verification.md"
+    backends = "backends.md"
+    invariants = "invariants.md"
+    decision_0001_claimed_head = "decisions/0001-claimed-head.md"
+    decision_0002_pinning = "decisions/0002-pinning.md"
+    decision_0003_one_word = "decisions/0003-one-word.md"
+    decision_0004_leave_then_look = "decisions/0004-leave-then-look.md"
+    decision_0005_parking_lot = "decisions/0005-parking-lot.md"
+    decision_0006_claims = "decisions/0006-claims.md"
+    decision_0007_model_reclaimers = "decisions/0007-model-reclaimers.md"
+    decision_0008_model_parker = "decisions/0008-model-parker.md"
+}
