@@ -92,7 +92,7 @@ pub(crate) fn digest_all(files: &[FileToHash], options: &Options) -> anyhow::Res
 
 /// Hashes the files on a pool.
 ///
-/// Every task writes into a slot of its own, in memory that this call owns: nothing is sent, locked, or sorted.
+/// Every task writes into a slot of its own, in memory that this call owns: no result is sent, and none waits for another.
 fn digest_on(pool: &Pool, files: &[FileToHash], progress: &Progress) -> Vec<io::Result<Digest>> {
     let slots: Vec<OnceLock<io::Result<Digest>>> = files.iter().map(|_| OnceLock::new()).collect();
     let order = small_to_large(files);

@@ -2,12 +2,16 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use loom::cell::UnsafeCell;
-use zero_pool_loom::batch::Outcome;
+use zero_pool_loom::batch::{Claim, Handle, Outcome};
+use zero_pool_loom::idle::Woken;
 use zero_pool_loom::injector::Injector;
+use zero_pool_loom::worker::{self, participate};
 
-use crate::fixture::{Tasks, await_workers, end, finish, help, spawn, work_once};
+use crate::fixture::{Gate, Tasks, await_workers, end, finish, help, spawn, work_once};
 use crate::support::{Bound, ORACLES, THREE};
 
 /// A worker and the waiter claim from one batch: every task runs once, and the caller's memory outlives the last.
@@ -19,6 +23,23 @@ fn b1_a_worker_and_the_waiter_share() {
     finish(&injector, handle);
     tasks.collect();
     end(worker);
+}
+
+/// A submission sweeps while the first of two tasks waits for the second to run: what is half claimed stays in the queue.
+fn b1_a_sweep_leaves_what_is_unclaimed() {
+    let injector = Arc::new(Injector::new(0));
+    let gate = Gate::new();
+    let tasks = Tasks::with(2, move |index| if index == 0 { gate.pass() } else { gate.open() });
+    let behind = [1; 2].map(Tasks::new);
+    injector.release(injector.publish(tasks.batch()));
+    let worker = spawn(&injector, work_once);
+    for tasks in &behind {
+        injector.release(injector.publish(tasks.batch()));
+    }
+    while work_once(&injector) {}
+    end(worker);
+    tasks.collect();
+    behind.iter().for_each(|tasks| tasks.collect());
 }
 
 /// The waiter runs its own node dry while others unlink it: nobody may see the node after it was retired, and the
@@ -65,10 +86,82 @@ fn b4_a_capped_batch_lets_others_pass() {
     second.collect();
 }
 
+/// Two workers claim at once from a batch that admits one: the second gets the batch behind.
+fn b4_a_capped_batch_admits_one() {
+    let injector = Arc::new(Injector::new(0));
+    let (first, second) = (Tasks::new(2), Tasks::new(1));
+    let handles = [first.planned(1), second.planned(1)].map(|batch| injector.publish(batch));
+    let take = |injector: &Injector| injector.take().expect("a batch for each");
+    let other = spawn(&injector, take);
+    let claims = [take(&injector), end(other)];
+    let of_first = |claim: &&Claim| std::ptr::eq(claim.batch(), handles[0].batch());
+    assert_eq!(claims.iter().filter(of_first).count(), 1, "B4: one helper");
+    claims.into_iter().for_each(|claim| participate(&injector, claim));
+    handles.into_iter().for_each(|handle| finish(&injector, handle));
+    first.collect();
+    second.collect();
+}
+
+/// A worker parks while a batch that admits no more is unfinished: it is not woken for what it cannot have.
+fn b4_a_full_batch_wakes_nobody() {
+    let injector = Arc::new(Injector::new(1));
+    let tasks = Tasks::new(2);
+    let handle = injector.publish(tasks.planned(1));
+    let claim = injector.take().expect("it admits one");
+    let worker = spawn(&injector, |injector| {
+        // SAFETY: the seat is taken once.
+        let announced = injector.announce(unsafe { injector.seat(0) }, None);
+        announced.is_none_or(|announced| matches!(injector.sleep(announced), Woken::Closed))
+    });
+    participate(&injector, claim);
+    await_workers(&injector, handle);
+    tasks.collect();
+    injector.close();
+    assert!(end(worker), "woken for a batch that admits no more");
+}
+
+/// A panic's payload: plain content, which is read when it is dropped, so that only the slot can order the two.
+struct Content {
+    index: UnsafeCell<usize>,
+    /// Of `std`, as a count that orders nothing.
+    drops: Arc<AtomicUsize>,
+}
+
+// SAFETY: loom runs every modelled thread on one thread of the system.
+unsafe impl Send for Content {}
+
+impl Content {
+    fn read(&self) -> usize {
+        // SAFETY: loom checks that the write came before.
+        self.index.with(|index| unsafe { *index })
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        assert_ne!(self.read(), usize::MAX);
+        self.drops.fetch_add(1, Relaxed);
+    }
+}
+
+/// Tasks that panic, and how many of their payloads were dropped.
+fn panicking(tasks: usize) -> (Arc<Tasks>, Arc<AtomicUsize>) {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&drops);
+    let tasks = Tasks::with(tasks, move |index| {
+        let content = UnsafeCell::new(usize::MAX);
+        // SAFETY: nobody else has it.
+        content.with_mut(|content| unsafe { *content = index });
+        let drops = Arc::clone(&counted);
+        resume_unwind(Box::new(Content { index: content, drops }))
+    });
+    (tasks, drops)
+}
+
 /// Two tasks panic on two threads: the waiter gets one payload, whole, and the other is dropped.
 fn b5_the_first_payload_reaches_the_waiter() {
     let injector = Arc::new(Injector::new(0));
-    let tasks = Tasks::panicking(2);
+    let (tasks, drops) = panicking(2);
     let handle = injector.publish(tasks.batch());
     let worker = spawn(&injector, work_once);
     help(&injector, &handle);
@@ -77,46 +170,96 @@ fn b5_the_first_payload_reaches_the_waiter() {
     let Outcome::Panicked(payload) = handle.outcome() else {
         panic!("B5: no payload")
     };
-    assert!(payload.downcast_ref::<usize>().is_some_and(|&index| index < 2));
+    let content = payload.downcast_ref::<Content>().expect("the payload thrown");
+    assert!(content.read() < 2);
+    assert_eq!(drops.load(Relaxed), 1, "B5: one payload is kept, the other dropped");
     assert!(matches!(handle.outcome(), Outcome::PanicTaken));
     injector.release(handle);
     end(worker);
+    drop(payload);
+    assert_eq!(drops.load(Relaxed), 2);
 }
 
-/// A handle that goes while a task panics: the payload is dropped, by one of them, with its content visible.
+/// Two who wait for tasks of which none panics: neither is told of a panic because the other has asked.
+fn b5_two_waiters_and_no_panic() {
+    let injector = Arc::new(Injector::new(0));
+    let tasks = Tasks::new(1);
+    let handle = injector.publish(tasks.batch());
+    let clone = handle.clone();
+    let wait = |injector: &Injector, handle: Handle| {
+        worker::wait(injector, &handle);
+        assert!(matches!(handle.outcome(), Outcome::Done), "B5: a panic of nobody's");
+        handle.part().into_iter().for_each(|last| injector.release(last));
+    };
+    let other = spawn(&injector, move |injector| wait(injector, clone));
+    wait(&injector, handle);
+    end(other);
+    tasks.collect();
+}
+
+/// A handle that goes while a task panics: the payload is dropped by one of them, once, and its content is visible.
 fn b5_a_payload_nobody_waits_for() {
     let injector = Arc::new(Injector::new(0));
-    let tasks = Tasks::panicking(1);
+    let (tasks, drops) = panicking(1);
     let handle = injector.publish(tasks.batch());
     let worker = spawn(&injector, work_once);
     injector.release(handle);
     assert!(end(worker));
+    tasks.collect();
+    assert_eq!(drops.load(Relaxed), 1, "B5: dropped once");
+}
+
+/// Two clones of a handle parted from at once on two threads, which looked at the node before: one of them is the last,
+/// releases the common hold, and frees what both have seen.
+fn b6_one_of_two_clones_is_the_last() {
+    let injector = Arc::new(Injector::new(0));
+    let tasks = Tasks::new(1);
+    let one = injector.publish(tasks.batch());
+    let two = one.clone();
+    let part = |injector: &Injector, handle: Handle| {
+        handle.batch().is_claimable();
+        let last = handle.part();
+        let parted_last = last.is_some();
+        last.into_iter().for_each(|last| finish(injector, last));
+        parted_last
+    };
+    let other = spawn(&injector, move |injector| part(injector, two));
+    let mine = part(&injector, one);
+    assert!(mine ^ end(other), "B6: one handle is the last");
     tasks.collect();
 }
 
-/// A payload that is read when it is dropped: its content must be ordered before the drop by the slot alone.
-fn b5_a_payload_is_whole_when_it_is_dropped() {
-    struct Content(UnsafeCell<u32>);
-    // SAFETY: loom runs every modelled thread on one thread of the system.
-    unsafe impl Send for Content {}
-    impl Drop for Content {
-        fn drop(&mut self) {
-            // SAFETY: loom checks that the write came before.
-            assert_eq!(self.0.with(|content| unsafe { *content }), 7);
-        }
-    }
+/// A submitter that is about to link behind a node, which is exhausted, while others link there, unlink the node and
+/// retire it: it is pinned, so the node stays.
+fn r1_a_submitter_pins_the_last_node() {
     let injector = Arc::new(Injector::new(0));
-    let tasks = Tasks::with(1, |_| {
-        let content = UnsafeCell::new(0);
-        // SAFETY: nobody else has it.
-        content.with_mut(|content| unsafe { *content = 7 });
-        resume_unwind(Box::new(Content(content)))
-    });
+    let tasks = [1; 3].map(Tasks::new);
+    finish(&injector, injector.publish(tasks[0].batch()));
+    let late = {
+        let batch = tasks[1].batch();
+        spawn(&injector, |injector| injector.release(injector.publish(batch)))
+    };
+    injector.release(injector.publish(tasks[2].batch()));
+    assert!(work_once(&injector));
+    end(late);
+    while work_once(&injector) {}
+    tasks.iter().for_each(|tasks| tasks.collect());
+}
+
+/// The only task is finished by a worker who stops there, while the waiter gives its handle up and unlinks the node: what
+/// the worker does afterwards must not touch it.
+fn l1_a_completion_is_the_last_touch() {
+    let injector = Arc::new(Injector::new(0));
+    let (tasks, next) = (Tasks::new(1), Tasks::new(1));
     let handle = injector.publish(tasks.batch());
+    let behind = injector.publish(next.batch());
     let worker = spawn(&injector, work_once);
-    injector.release(handle);
-    assert!(end(worker));
+    await_workers(&injector, handle);
     tasks.collect();
+    assert!(work_once(&injector));
+    end(worker);
+    next.collect();
+    injector.release(behind);
 }
 
 /// The queue, the handle and the last task let go of a node at once: it is retired once, and not before.
@@ -135,12 +278,18 @@ fn n1_three_holders_let_go_at_once() {
 }
 
 crate::table! { "batch":
-    b1_a_worker_and_the_waiter_share(THREE, ORACLES),
-    b3_a_waiter_helps_while_others_unlink(THREE, ORACLES),
+    b1_a_worker_and_the_waiter_share(Bound::None, ORACLES),
+    b1_a_sweep_leaves_what_is_unclaimed(THREE, ORACLES),
+    b3_a_waiter_helps_while_others_unlink(Bound::None, ORACLES),
     b3_a_late_visitor_finds_no_work(THREE, ORACLES),
-    b4_a_capped_batch_lets_others_pass(THREE, ORACLES),
-    b5_the_first_payload_reaches_the_waiter(THREE, ORACLES),
+    b4_a_capped_batch_lets_others_pass(Bound::None, ORACLES),
+    b4_a_capped_batch_admits_one(THREE, ORACLES),
+    b4_a_full_batch_wakes_nobody(Bound::None, ORACLES),
+    b5_the_first_payload_reaches_the_waiter(Bound::None, ORACLES),
     b5_a_payload_nobody_waits_for(Bound::None, ORACLES),
-    b5_a_payload_is_whole_when_it_is_dropped(Bound::None, ORACLES),
-    n1_three_holders_let_go_at_once(THREE, ORACLES),
+    b5_two_waiters_and_no_panic(THREE, ORACLES),
+    b6_one_of_two_clones_is_the_last(Bound::None, ORACLES),
+    r1_a_submitter_pins_the_last_node(THREE, ORACLES),
+    l1_a_completion_is_the_last_touch(THREE, ORACLES),
+    n1_three_holders_let_go_at_once(Bound::None, ORACLES),
 }

@@ -1,7 +1,6 @@
 //! A batch whose tasks show when they run where they must not, and workers to run it.
 
 use std::ops::Range;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
@@ -39,11 +38,6 @@ impl Tasks {
             gone: UnsafeCell::new(false),
             then: Box::new(then),
         })
-    }
-
-    /// Tasks that panic, each with its index.
-    pub fn panicking(tasks: usize) -> Arc<Self> {
-        Self::with(tasks, |index| resume_unwind(Box::new(index)))
     }
 
     /// Makes a batch of these tasks, for two threads.

@@ -1,12 +1,13 @@
 //! Models of the idle word and the stack of parked workers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use loom::cell::UnsafeCell;
 use loom::thread;
 use zero_pool_loom::idle::{Idle, Woken};
 
-use crate::support::{Bound, NO_RECLAIMER, THREE};
+use crate::support::{Bound, FOUR, NO_RECLAIMER};
 
 fn end<R>(thread: thread::JoinHandle<R>) -> R {
     thread.join().expect("the thread ends")
@@ -49,22 +50,32 @@ fn e2_a_wake_up_carries_what_the_waker_wrote() {
     end(worker);
 }
 
-/// Two workers parked and two that notify at once: while one is looking, nobody else is woken, and the first to leave
-/// hands the wake-up on. Both must end.
+/// Two workers that park, and wake-ups from outside and from the first to be woken: while one is looking, nobody else is
+/// woken. Both must end.
 fn e1_one_looks_at_a_time() {
     let idle = Arc::new(Idle::new(2));
+    // Of `std`, so that it shows what happens first and orders nothing.
+    let lookers = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let workers = [0, 1].map(|worker| {
-        let idle = Arc::clone(&idle);
+        let (idle, lookers) = (Arc::clone(&idle), Arc::clone(&lookers));
         thread::spawn(move || {
-            let looked = park(&idle, worker);
-            idle.notify();
-            looked
+            // SAFETY: each seat is taken once.
+            let seat = unsafe { idle.seat(worker) };
+            let Some(announced) = idle.announce(seat, None) else {
+                return;
+            };
+            if let Woken::Look(_, looking) = idle.sleep(announced) {
+                assert_eq!(lookers.fetch_add(1, Relaxed), 0, "E1: two are looking");
+                idle.notify();
+                lookers.fetch_sub(1, Relaxed);
+                idle.leave(looking);
+                idle.notify();
+            }
         })
     });
     idle.notify();
     idle.close();
-    let looked = workers.map(end);
-    assert!(looked.iter().filter(|&&looked| looked).count() <= 2);
+    workers.into_iter().for_each(end);
 }
 
 /// A worker that parks while the pool closes: it is refused, or woken; what came before the close is visible to it.
@@ -147,9 +158,9 @@ fn e2_a_notification_races_a_close() {
 }
 
 crate::table! { "idle":
-    e1_one_looks_at_a_time(THREE, NO_RECLAIMER),
+    e1_one_looks_at_a_time(FOUR, NO_RECLAIMER),
     e2_a_wake_up_carries_what_the_waker_wrote(Bound::None, NO_RECLAIMER),
-    e2_a_notification_races_a_close(THREE, NO_RECLAIMER),
-    e3_a_close_reaches_who_is_about_to_park(THREE, NO_RECLAIMER),
+    e2_a_notification_races_a_close(FOUR, NO_RECLAIMER),
+    e3_a_close_reaches_who_is_about_to_park(FOUR, NO_RECLAIMER),
     e4_a_stale_top_is_refused(Bound::None, NO_RECLAIMER),
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zero_pool_loom::injector::Injector;
 
 use crate::fixture::{Gate, Tasks, await_workers, end, help, parked, spawn, work, work_from};
-use crate::support::{ORACLES, THREE};
+use crate::support::{FOUR, ORACLES, THREE};
 
 /// A submission against a worker that looks in vain and parks: if the wake-up is lost, the waiter hangs.
 fn w1_a_submission_meets_a_worker_about_to_park() {
@@ -95,10 +95,10 @@ fn w4_what_was_submitted_before_the_close_runs() {
 }
 
 crate::table! { "injector":
-    w1_a_submission_meets_a_worker_about_to_park(THREE, ORACLES),
+    w1_a_submission_meets_a_worker_about_to_park(FOUR, ORACLES),
     w1_a_looking_worker_gives_up(THREE, ORACLES),
     w3_the_throttle_passes_the_wake_up_on(THREE, ORACLES),
-    w3_a_submission_meets_the_looking_worker(THREE, ORACLES),
+    w3_a_submission_meets_the_looking_worker(FOUR, ORACLES),
     w3_one_batch_reaches_both_workers(THREE, ORACLES),
-    w4_what_was_submitted_before_the_close_runs(THREE, ORACLES),
+    w4_what_was_submitted_before_the_close_runs(FOUR, ORACLES),
 }

@@ -9,7 +9,7 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use zero_pool_loom::latch::{Completion, Hold, Latch, Lot, Sleeper};
 
-use crate::support::{Bound, NO_RECLAIMER, THREE};
+use crate::support::{Bound, FOUR, NO_RECLAIMER, THREE};
 
 /// A latch with its lot, and a plain cell per task for the result.
 struct Fixture {
@@ -96,6 +96,17 @@ fn n2_the_last_of_four_sees_what_all_did() {
     assert_eq!(handle + end(queue) + end(worker), 1, "N2: one step is the last");
 }
 
+/// A sleeper that has given up sleeping, and its hold, before the last task ends: the bit that it left in the word does
+/// not keep the last from knowing that it is the last.
+fn n2_a_sleeper_does_not_hide_the_last() {
+    let fixture = Fixture::new(1);
+    assert!(!fixture.latch.release(Hold::Queue), "N1: a task is unfinished");
+    let worker = spawn(&fixture, |f| f.complete(0).last);
+    fixture.latch.wait_timeout(&fixture.lot, Duration::from_millis(1));
+    let handle = fixture.latch.release(Hold::Handle);
+    assert!(handle ^ end(worker), "N2: one step is the last");
+}
+
 /// Two completions against who polls: once finished, both results are there.
 fn l2_finished_shows_all_results() {
     let fixture = Fixture::new(2);
@@ -124,6 +135,19 @@ fn l3_only_the_finishing_completion_wakes() {
     fixture.latch.wait(&fixture.lot);
     assert_eq!(fixture.results(), 14);
     assert!(!end(worker)[0]);
+}
+
+/// A wake-up that was meant for an earlier latch at the same address: the waiter goes back to sleep until its own tasks
+/// are finished.
+fn l3_a_wake_up_for_an_earlier_latch() {
+    let fixture = Fixture::new(1);
+    let late = spawn(&fixture, |f| f.lot.wake(f.latch.key(), Sleeper::wake));
+    let worker = spawn(&fixture, |f| f.complete(0));
+    fixture.latch.wait(&fixture.lot);
+    assert!(fixture.latch.is_finished());
+    assert_eq!(fixture.results(), 7);
+    end(late);
+    assert!(!end(worker).last);
 }
 
 /// Two waiters on one latch: the finisher wakes both.
@@ -162,6 +186,15 @@ fn l4_a_waker_is_called_or_refused() {
     assert!(fixture.latch.is_finished());
 }
 
+/// A waiter whose time is over, alone with the finisher: it has taken its entry back, or the finisher took it.
+fn l5_a_timeout_leaves_no_entry() {
+    let fixture = Fixture::new(1);
+    let worker = spawn(&fixture, |f| f.complete(0));
+    fixture.latch.wait_timeout(&fixture.lot, Duration::from_millis(1));
+    assert_eq!(fixture.sleepers(), 0, "L5: an entry was left behind");
+    assert!(!end(worker).last);
+}
+
 /// A waiter whose time is over against the finisher who has seen it, and a second one who waits for good: the first
 /// leaves no entry behind and tells the truth, the second returns.
 fn l5_a_timeout_beside_a_waiter() {
@@ -179,10 +212,13 @@ fn l5_a_timeout_beside_a_waiter() {
 
 crate::table! { "latch":
     n2_the_last_of_four_sees_what_all_did(Bound::None, NO_RECLAIMER),
+    n2_a_sleeper_does_not_hide_the_last(Bound::None, NO_RECLAIMER),
     l2_finished_shows_all_results(Bound::None, NO_RECLAIMER),
     l3_a_finisher_meets_a_waiter_about_to_sleep(Bound::None, NO_RECLAIMER),
     l3_only_the_finishing_completion_wakes(Bound::None, NO_RECLAIMER),
-    l4_all_waiters_return(THREE, NO_RECLAIMER),
+    l3_a_wake_up_for_an_earlier_latch(THREE, NO_RECLAIMER),
+    l4_all_waiters_return(FOUR, NO_RECLAIMER),
     l4_a_waker_is_called_or_refused(Bound::None, NO_RECLAIMER),
-    l5_a_timeout_beside_a_waiter(THREE, NO_RECLAIMER),
+    l5_a_timeout_leaves_no_entry(Bound::None, NO_RECLAIMER),
+    l5_a_timeout_beside_a_waiter(FOUR, NO_RECLAIMER),
 }

@@ -12,8 +12,8 @@ use zero_pool_loom::injector::Injector;
 use zero_pool_loom::worker;
 use zero_pool_loom::{TaskFuture, ZeroPool};
 
-use crate::fixture::{Tasks, end, parked, spawn, work_from};
-use crate::support::{ORACLES, THREE};
+use crate::fixture::{Tasks, await_workers, end, parked, spawn, work_from};
+use crate::support::{Bound, FOUR, ORACLES, THREE};
 
 /// A result that a task writes and its caller reads: loom reports the missing edge between them, if there is one.
 struct Slot {
@@ -79,12 +79,12 @@ fn p1_a_waiter_runs_its_own() {
     foreign.collect();
 }
 
-/// Two workers and a batch of two, which nobody waits for before the close: both claim, and both leave while the other may
-/// still be at the node.
+/// Two workers and a batch that nobody waits for before the close: both look, one runs it, and both leave while the other
+/// may still be at the node.
 fn p3_two_workers_leave_while_the_other_claims() {
     let injector = Arc::new(Injector::new(2));
     let workers = [0, 1].map(|worker| parked(&injector, worker));
-    let tasks = Tasks::new(2);
+    let tasks = Tasks::new(1);
     injector.release(injector.publish(tasks.batch()));
     let workers =
         workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, usize::MAX)));
@@ -99,21 +99,6 @@ fn p4_a_dropped_future_waits() {
     let pool = ZeroPool::with_workers(1);
     drop(submit(&pool, &slot));
     slot.check();
-}
-
-/// Two clones dropped at once on two threads: the last one waits, whichever it is, and the node goes once.
-fn p4_the_last_of_two_clones_waits() {
-    let slot = Arc::new(Slot::new());
-    let pool = ZeroPool::with_workers(1);
-    // SAFETY: the slot is leaked to the future by its own share of the `Arc`, which outlives all threads of the model.
-    let shared: &'static Slot = unsafe { &*Arc::as_ptr(&slot) };
-    let one = submit(&pool, shared);
-    let two = one.clone();
-    let other = thread::spawn(move || drop(two));
-    drop(one);
-    end(other);
-    slot.check();
-    drop(pool);
 }
 
 /// Keeps the panic of a late waiter off the hook, whose printing needs more stack than a modelled thread has.
@@ -147,21 +132,26 @@ fn p4_a_panic_reaches_the_first_waiter() {
     assert_eq!(caught(second), None, "B5: the payload was given out once");
 }
 
-/// A future that outlives its pool: the pool is dropped while another thread waits, and runs the task itself. When the
-/// drop returns, the task has ended.
+/// A shutdown while a guest waits and may run the task itself: when the workers have ended and no guest is left, the task
+/// has ended.
 fn p5_a_guest_is_awaited_by_the_drop() {
-    let slot = Arc::new(Slot::new());
-    let pool = ZeroPool::with_workers(1);
-    // SAFETY: as in the model before.
-    let shared: &'static Slot = unsafe { &*Arc::as_ptr(&slot) };
-    let future = submit(&pool, shared);
-    let guest = thread::spawn(move || future.wait());
-    drop(pool);
-    slot.check();
+    let injector = Arc::new(Injector::new(1));
+    let worker = parked(&injector, 0);
+    let tasks = Tasks::new(1);
+    let handle = injector.publish(tasks.batch());
+    let worker = spawn(&injector, move |injector| work_from(injector, worker, usize::MAX));
+    let guest = spawn(&injector, |injector| {
+        worker::wait_as_guest(injector, &handle);
+        injector.release(handle);
+    });
+    injector.close();
+    end(worker);
+    injector.wait_for_guests();
+    tasks.collect();
     end(guest);
 }
 
-/// The same with a timed waiter, who must find the future complete after the pool is gone.
+/// A future that outlives its pool: a timed waiter must find it complete after the pool is gone.
 fn p5_a_timed_waiter_outlives_the_pool() {
     let slot = Slot::new();
     let pool = ZeroPool::with_workers(1);
@@ -176,16 +166,26 @@ fn p5_a_timed_waiter_outlives_the_pool() {
     slot.check();
 }
 
-/// A pool of one worker whose task submits and waits: the wait ends although no other worker is there.
+/// A task that submits and waits on the only worker: the wait ends although no other worker is there.
 fn p1_a_nested_wait_on_one_worker() {
-    let slot = Arc::new(Slot::new());
-    let pool = Arc::new(ZeroPool::with_workers(1));
-    let task = |(pool, slot): &(Arc<ZeroPool>, Arc<Slot>)| {
-        submit(pool, slot).wait();
-        slot.check();
-    };
-    let parameters = (Arc::clone(&pool), Arc::clone(&slot));
-    pool.submit_task(task, &parameters).wait();
+    let injector = Arc::new(Injector::new(1));
+    let worker = parked(&injector, 0);
+    let inner = Tasks::new(1);
+    let outer = Tasks::with(1, {
+        let (injector, inner) = (Arc::clone(&injector), Arc::clone(&inner));
+        move |_| {
+            let handle = injector.publish(inner.batch());
+            worker::wait_as_guest(&injector, &handle);
+            injector.release(handle);
+            inner.collect();
+        }
+    });
+    let handle = injector.publish(outer.batch());
+    let worker = spawn(&injector, move |injector| work_from(injector, worker, usize::MAX));
+    await_workers(&injector, handle);
+    outer.collect();
+    injector.close();
+    end(worker);
 }
 
 /// The last owner of a pool goes inside of one of its tasks, which the worker or the waiter may run: nobody joins itself.
@@ -215,15 +215,14 @@ fn p7_a_detached_task_is_run() {
 }
 
 crate::table! { "pool":
-    p1_one_worker_one_task(THREE, ORACLES),
-    p1_a_waiter_runs_its_own(THREE, ORACLES),
-    p1_a_nested_wait_on_one_worker(THREE, ORACLES),
+    p1_one_worker_one_task(FOUR, ORACLES),
+    p1_a_waiter_runs_its_own(Bound::None, ORACLES),
+    p1_a_nested_wait_on_one_worker(FOUR, ORACLES),
     p3_two_workers_leave_while_the_other_claims(THREE, ORACLES),
-    p4_a_dropped_future_waits(THREE, ORACLES),
-    p4_the_last_of_two_clones_waits(THREE, ORACLES),
-    p4_a_panic_reaches_the_first_waiter(THREE, ORACLES),
+    p4_a_dropped_future_waits(FOUR, ORACLES),
+    p4_a_panic_reaches_the_first_waiter(FOUR, ORACLES),
     p5_a_guest_is_awaited_by_the_drop(THREE, ORACLES),
-    p5_a_timed_waiter_outlives_the_pool(THREE, ORACLES),
-    p7_a_detached_task_is_run(THREE, ORACLES),
-    p8_a_pool_dropped_by_its_own_task(THREE, ORACLES),
+    p5_a_timed_waiter_outlives_the_pool(FOUR, ORACLES),
+    p7_a_detached_task_is_run(FOUR, ORACLES),
+    p8_a_pool_dropped_by_its_own_task(FOUR, ORACLES),
 }

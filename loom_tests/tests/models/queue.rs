@@ -1,29 +1,29 @@
-//! Models of the queue alone, with a node that holds one value.
+//! Models of the queue alone, with a node that holds one value and gives it once or twice.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use loom::thread;
 use zero_pool_loom::queue::{Node, Queue};
 use zero_pool_loom::reclaim::{Canary, Domain, Guard, Retire};
 
-use crate::support::{Bound, ORACLES, THREE};
+use crate::support::{Bound, FOUR, ORACLES, THREE};
 
-/// A node that gives its value once. The value is a plain cell, so that every missing edge is a reported race.
+/// A node that gives its value a few times. The value is a plain cell, so that every missing edge is a reported race.
 struct Item {
     next: AtomicPtr<Item>,
-    taken: AtomicBool,
+    left: AtomicUsize,
     value: UnsafeCell<u32>,
     canary: Canary,
 }
 
 impl Item {
-    fn boxed(value: u32, taken: bool) -> Box<Self> {
+    fn boxed(value: u32, times: usize) -> Box<Self> {
         let item = Self {
             next: AtomicPtr::new(std::ptr::null_mut()),
-            taken: AtomicBool::new(taken),
+            left: AtomicUsize::new(times),
             value: UnsafeCell::new(0),
             canary: Canary::new(),
         };
@@ -34,12 +34,13 @@ impl Item {
     }
 
     fn take(&self) -> Option<u32> {
-        let free = self
-            .taken
-            .compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed)
+        let one = |left: usize| left.checked_sub(1);
+        let given = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one)
             .is_ok();
         // SAFETY: written before it was linked, and never again.
-        free.then(|| self.value.with(|cell| unsafe { *cell }))
+        given.then(|| self.value.with(|cell| unsafe { *cell }))
     }
 }
 
@@ -49,14 +50,14 @@ impl Retire for Item {
     }
 }
 
-// SAFETY: one link field that only the queue writes; `taken` never goes back; freed through the guard.
+// SAFETY: one link field that only the queue writes; `left` never grows; freed through the guard.
 unsafe impl Node for Item {
     fn next(&self) -> &AtomicPtr<Self> {
         &self.next
     }
 
     fn is_exhausted(&self) -> bool {
-        self.taken.load(Ordering::Relaxed)
+        self.left.load(Ordering::Relaxed) == 0
     }
 
     unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) {
@@ -78,13 +79,18 @@ struct Fixture {
 impl Fixture {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            queue: Queue::new(Item::boxed(0, true)),
+            queue: Queue::new(Item::boxed(0, 0)),
             domain: Domain::new(),
         })
     }
 
     fn push(&self, value: u32) {
-        let node = NonNull::from(Box::leak(Item::boxed(value, false)));
+        self.push_times(value, 1);
+    }
+
+    /// Pushes a node that gives its value so often.
+    fn push_times(&self, value: u32, times: usize) {
+        let node = NonNull::from(Box::leak(Item::boxed(value, times)));
         // SAFETY: from a box, never linked, and only the queue frees it.
         unsafe { self.queue.push(node, &self.domain.pin()) };
     }
@@ -156,6 +162,19 @@ fn q1_two_consumers_share() {
     assert_eq!(all, [1, 2]);
 }
 
+/// A node that gives twice, of which the second consumer may learn from `head` alone, where the first has put it: it is
+/// initialised for both.
+fn q1_two_consumers_of_one_node() {
+    let fixture = Fixture::new();
+    let producer = spawn(&fixture, |f| f.push_times(1, 2));
+    let consumer = spawn(&fixture, Fixture::take);
+    let mine = fixture.take();
+    end(producer);
+    let theirs = end(consumer);
+    let taken = usize::from(mine.is_some()) + usize::from(theirs.is_some());
+    assert_eq!(fixture.rest().len(), 2 - taken);
+}
+
 /// A producer that stands between its two writes: what another one linked meanwhile is visible at once.
 fn q2_nothing_hides_behind_a_slow_producer() {
     let fixture = Fixture::new();
@@ -194,6 +213,34 @@ fn q3_who_unlinks_pushes_next() {
     assert_eq!(rest, [1, 2]);
 }
 
+/// A producer stopped before its help while a consumer links behind its node and unlinks it: the late help finds `tail`
+/// moved on. If it moved `tail` back to the node, the consumer's last push would meet it there, retired.
+fn q3_a_late_help_moves_nothing_back() {
+    let fixture = Fixture::new();
+    let producer = spawn(&fixture, |f| f.push(1));
+    let mut all = Vec::from_iter(fixture.take());
+    fixture.push(2);
+    all.extend(fixture.take());
+    fixture.push(3);
+    end(producer);
+    all.extend(fixture.rest());
+    all.sort_unstable();
+    assert_eq!(all, [1, 2, 3]);
+}
+
+/// A scan that takes nothing walks past nodes that have something to give, while another takes: they stay.
+fn q4_who_takes_nothing_unlinks_nothing() {
+    let fixture = Fixture::new();
+    fixture.push(1);
+    fixture.push(2);
+    let other = spawn(&fixture, Fixture::take);
+    let passed = fixture.queue.scan(&fixture.domain.pin(), |_| None::<u32>);
+    assert_eq!(passed, None);
+    let taken = end(other);
+    let all: Vec<u32> = taken.into_iter().chain(fixture.rest()).collect();
+    assert_eq!(all, [1, 2]);
+}
+
 /// Two scans that unlink the same exhausted nodes: each is retired once, and a third value stays reachable.
 fn q4_two_scans_unlink_a_node_once() {
     let fixture = Fixture::new();
@@ -229,12 +276,15 @@ fn q5_empty_is_true() {
 }
 
 crate::table! { "queue":
-    q1_two_producers_keep_their_order(THREE, ORACLES),
-    q1_a_consumer_follows_the_producer(THREE, ORACLES),
-    q1_two_consumers_share(THREE, ORACLES),
+    q1_two_producers_keep_their_order(FOUR, ORACLES),
+    q1_a_consumer_follows_the_producer(FOUR, ORACLES),
+    q1_two_consumers_share(FOUR, ORACLES),
+    q1_two_consumers_of_one_node(THREE, ORACLES),
     q2_nothing_hides_behind_a_slow_producer(Bound::None, ORACLES),
     q3_tail_moves_past_a_node_before_its_retirement(THREE, ORACLES),
     q3_who_unlinks_pushes_next(Bound::None, ORACLES),
-    q4_two_scans_unlink_a_node_once(THREE, ORACLES),
-    q5_empty_is_true(THREE, ORACLES),
+    q3_a_late_help_moves_nothing_back(THREE, ORACLES),
+    q4_who_takes_nothing_unlinks_nothing(THREE, ORACLES),
+    q4_two_scans_unlink_a_node_once(Bound::None, ORACLES),
+    q5_empty_is_true(Bound::None, ORACLES),
 }

@@ -76,6 +76,9 @@ macro_rules! table {
 /// The smallest bound that finds what the models hunt; see `docs/verification.md`.
 pub const THREE: Bound = Bound::Preemptions(3);
 
+/// One more, where that ends in a second.
+pub const FOUR: Bound = Bound::Preemptions(4);
+
 /// The environment variable that raises every bound.
 pub const BOUND_VARIABLE: &str = "ZERO_POOL_BOUND";
 
