@@ -70,6 +70,8 @@ use core::ptr::{self, NonNull};
 
 mod claim;
 mod handle;
+#[cfg(test)]
+mod tests;
 mod word;
 
 pub use claim::Claim;

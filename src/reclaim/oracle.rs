@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_types, reason = "bookkeeping that must be no schedule point")]
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Retire;
+use crate::sync::each_thread;
 
 /// When a retired node dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +104,16 @@ impl Shared {
     }
 }
 
+each_thread! {
+    /// How many guards the thread has.
+    static GUARDS: Cell<usize> = Cell::new(0)
+}
+
+/// Fails if the current thread is pinned (R4): a model's tasks call it.
+pub fn assert_unpinned() {
+    assert_eq!(GUARDS.with(Cell::get), 0, "R4: a thread is pinned while it runs user code");
+}
+
 /// A set of threads and nodes whose reclamation belongs together: one pool.
 pub struct Domain(Arc<Shared>);
 
@@ -128,6 +140,7 @@ impl Domain {
         book.next_guard += 1;
         book.guards.push(id);
         drop(book);
+        GUARDS.with(|guards| guards.set(guards.get() + 1));
         Guard { shared, id }
     }
 }
@@ -169,6 +182,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        GUARDS.with(|guards| guards.set(guards.get() - 1));
         let shared = &self.shared;
         if shared.oracle == Oracle::Never {
             shared.book().guards.retain(|&id| id != self.id);

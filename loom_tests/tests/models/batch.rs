@@ -153,7 +153,10 @@ fn panicking(tasks: usize) -> (Arc<Tasks>, Arc<AtomicUsize>) {
         // SAFETY: nobody else has it.
         content.with_mut(|content| unsafe { *content = index });
         let drops = Arc::clone(&counted);
-        resume_unwind(Box::new(Content { index: content, drops }))
+        resume_unwind(Box::new(Content {
+            index: content,
+            drops,
+        }))
     });
     (tasks, drops)
 }
@@ -172,7 +175,11 @@ fn b5_the_first_payload_reaches_the_waiter() {
     };
     let content = payload.downcast_ref::<Content>().expect("the payload thrown");
     assert!(content.read() < 2);
-    assert_eq!(drops.load(Relaxed), 1, "B5: one payload is kept, the other dropped");
+    assert_eq!(
+        drops.load(Relaxed),
+        1,
+        "B5: one payload is kept, the other dropped"
+    );
     assert!(matches!(handle.outcome(), Outcome::PanicTaken));
     injector.release(handle);
     end(worker);
@@ -188,7 +195,10 @@ fn b5_two_waiters_and_no_panic() {
     let clone = handle.clone();
     let wait = |injector: &Injector, handle: Handle| {
         worker::wait(injector, &handle);
-        assert!(matches!(handle.outcome(), Outcome::Done), "B5: a panic of nobody's");
+        assert!(
+            matches!(handle.outcome(), Outcome::Done),
+            "B5: a panic of nobody's"
+        );
         handle.part().into_iter().for_each(|last| injector.release(last));
     };
     let other = spawn(&injector, move |injector| wait(injector, clone));

@@ -73,6 +73,8 @@ impl Tasks {
     }
 
     fn run(&self, index: usize) {
+        #[cfg(not(crossbeam_loom))]
+        zero_pool_loom::reclaim::assert_unpinned();
         // SAFETY: loom checks that the caller has not taken the memory away.
         let gone = self.gone.with(|gone| unsafe { *gone });
         assert!(!gone, "B3: task {index} ran after its memory was gone");

@@ -1,0 +1,52 @@
+//! What can be said of a batch without a second thread.
+
+use super::*;
+
+unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
+    None
+}
+
+/// A batch of two tasks that two helpers may join.
+fn batch() -> Box<Batch> {
+    let plan = Plan { tasks: 2, threads: 2, helpers: 2, grain: Grain::SINGLE };
+    // SAFETY: the tasks touch nothing.
+    unsafe { Batch::new(Work { run: nothing, context: ptr::null() }, plan) }
+}
+
+fn word(batch: &Batch) -> u64 {
+    batch.claim.load(Ordering::Relaxed)
+}
+
+#[test]
+fn b2_a_word_that_refuses_is_not_written() {
+    let batch = batch();
+    let claims: Vec<_> = core::iter::from_fn(|| batch.join()).map(|claim| claim.range()).collect();
+    assert_eq!(claims, [0..1, 1..2]);
+    let exhausted = word(&batch);
+    for _ in 0..100 {
+        assert!(batch.join().is_none() && batch.claim_more(None).is_none());
+    }
+    assert_eq!(word(&batch), exhausted);
+}
+
+#[test]
+fn b2_a_full_batch_is_not_written() {
+    let plan = Plan { tasks: 100, threads: 2, helpers: 1, grain: Grain::SINGLE };
+    // SAFETY: the tasks touch nothing.
+    let batch = unsafe { Batch::new(Work { run: nothing, context: ptr::null() }, plan) };
+    assert!(batch.join().is_some());
+    let full = word(&batch);
+    assert!(batch.join().is_none() && !batch.is_claimable() && !batch.is_exhausted());
+    assert_eq!(word(&batch), full);
+    assert!(batch.claim_more(None).is_some(), "who takes part goes on");
+}
+
+#[test]
+fn r3_a_batch_owns_nothing_but_its_memory() {
+    assert!(!core::mem::needs_drop::<Batch>(), "freeing a batch would run code");
+}
+
+#[test]
+fn b3_sixteen_bytes_are_known_of_a_task() {
+    assert_eq!(size_of::<Work>(), 16, "a function and a context");
+}
