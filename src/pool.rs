@@ -22,7 +22,7 @@
 //! - `P8`  *No self-join.* A drop inside of a task of the pool waits for nobody.
 //! - `P9`  *All or none.* If a worker cannot be started, those before it end, and no thread is left.
 //!
-//! Checked by: `p7_*`, `p8_*` in `loom_tests`, `proptests/tests/pool.rs`.
+//! Checked by: `p7_*`, `p8_*` in `loom_tests`, the unit test below, `proptests/tests/pool.rs`.
 
 use core::fmt;
 use std::io;
@@ -95,10 +95,11 @@ impl ZeroPool {
             "{workers} workers; at most {} fit in a pool",
             Idle::MAX_WORKERS
         );
-        Self::start(workers).unwrap_or_else(|error| panic!("cannot start {workers} workers: {error}"))
+        Self::start(workers, thread::Builder::new)
+            .unwrap_or_else(|error| panic!("cannot start {workers} workers: {error}"))
     }
 
-    fn start(workers: usize) -> io::Result<Self> {
+    fn start(workers: usize, builder: impl Fn() -> thread::Builder) -> io::Result<Self> {
         let injector = Arc::new(Injector::new(workers));
         let mut pool = Self {
             injector,
@@ -201,5 +202,43 @@ impl fmt::Debug for ZeroPool {
         f.debug_struct("ZeroPool")
             .field("workers", &self.workers())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+    use std::fs;
+
+    /// Returns how many threads of this process are workers.
+    fn workers_alive() -> usize {
+        let tasks = fs::read_dir("/proc/self/task").expect("Linux lists its threads");
+        let name = |task: io::Result<fs::DirEntry>| fs::read_to_string(task.ok()?.path().join("comm")).ok();
+        tasks
+            .filter_map(name)
+            .filter(|name| name.starts_with("zero-pool-"))
+            .count()
+    }
+
+    #[test]
+    fn p9_a_worker_that_cannot_start_takes_the_others_along() {
+        let started = Cell::new(0);
+        let builder = || {
+            started.set(started.get() + 1);
+            let builder = thread::Builder::new();
+            if started.get() < 4 {
+                builder
+            } else {
+                builder.stack_size(usize::MAX / 4)
+            }
+        };
+        let failed = ZeroPool::start(9, builder);
+        assert!(
+            failed.is_err(),
+            "there is room for a stack of {} bytes",
+            usize::MAX / 4
+        );
+        assert_eq!((started.get(), workers_alive()), (4, 0));
     }
 }

@@ -15,14 +15,13 @@
 //! # Invariants
 //!
 //! - `P1`  *A waiter runs its own.* Who waits runs unclaimed tasks of the batch it waits for, and of no other.
-//! - `P2`  *Unpinned.* No guard lives while a task runs: [`Injector::take`] has dropped its own.
 //! - `P3`  *Closed is not the end.* A worker that was refused a sleep leaves only after it has found nothing once more.
 //!
 //! P1 is what ends every wait. A waiter that ran foreign work could meet, under its own locks, a task that wants them,
 //! and its stack would grow by a task of anybody's for each wait. As it is, a wait is over as soon as tasks end that
 //! were claimed by threads which run them.
 //!
-//! Checked by: `p1_*` to `p3_*` in `loom_tests`.
+//! Checked by: `p1_*`, `p3_*`, `r4_*` in `loom_tests`.
 
 use crate::batch::{Claim, Handle};
 use crate::frame;
@@ -55,7 +54,7 @@ pub fn work(injector: &Injector, seat: Seat) {
 
 /// Runs what was claimed and claims more, to the end of the participation.
 pub fn participate(injector: &Injector, mut claim: Claim) {
-    // P2: the claim holds the batch, and no guard is needed.
+    // R4: the claim holds the batch, so that no guard is needed.
     frame::enter(injector, claim.batch(), || {
         loop {
             claim.run();

@@ -61,7 +61,9 @@ use self::epoch as imp;
 use self::oracle as imp;
 
 #[cfg(all(loom, not(crossbeam_loom)))]
-pub use imp::{Oracle, assert_unpinned};
+pub use imp::Oracle;
+#[cfg(loom)]
+pub use imp::assert_unpinned;
 pub use imp::{Canary, Domain, Guard};
 
 /// What can be retired: a node with a [`Canary`] to tell whether it still lives.

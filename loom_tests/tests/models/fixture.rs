@@ -11,6 +11,7 @@ use zero_pool_loom::batch::{Batch, Handle, Plan, Work};
 use zero_pool_loom::grain::Grain;
 use zero_pool_loom::idle::{Announced, Looking, Seat, Woken};
 use zero_pool_loom::injector::Injector;
+use zero_pool_loom::reclaim::assert_unpinned;
 use zero_pool_loom::unwind::{self, Payload};
 use zero_pool_loom::worker::{self, participate};
 
@@ -73,8 +74,7 @@ impl Tasks {
     }
 
     fn run(&self, index: usize) {
-        #[cfg(not(crossbeam_loom))]
-        zero_pool_loom::reclaim::assert_unpinned();
+        assert_unpinned();
         // SAFETY: loom checks that the caller has not taken the memory away.
         let gone = self.gone.with(|gone| unsafe { *gone });
         assert!(!gone, "B3: task {index} ran after its memory was gone");

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use zero_pool_loom::idle::Woken;
 use zero_pool_loom::injector::Injector;
 
-use crate::fixture::{Gate, Tasks, await_workers, end, help, parked, spawn, work, work_from};
+use crate::fixture::{Gate, Tasks, await_workers, end, help, parked, spawn, work, work_from, work_once};
 use crate::support::{FOUR, ORACLES, THREE};
 
 /// A submission against a worker that looks in vain and parks: if the wake-up is lost, the waiter hangs.
@@ -34,6 +35,24 @@ fn w1_a_looking_worker_gives_up() {
     two.collect();
     injector.close();
     end(worker);
+}
+
+/// Two submissions at once while both workers are parked: one worker is woken, as the second submitter sees it looking.
+fn w2_two_submissions_wake_one_worker() {
+    let injector = Arc::new(Injector::new(2));
+    let workers = [0, 1].map(|worker| parked(&injector, worker));
+    let (one, two) = (Tasks::new(1), Tasks::new(1));
+    let other = {
+        let batch = two.batch();
+        spawn(&injector, |injector| injector.release(injector.publish(batch)))
+    };
+    injector.release(injector.publish(one.batch()));
+    end(other);
+    injector.close();
+    let woken = workers.map(|worker| matches!(injector.sleep(worker), Woken::Look(..)));
+    assert_eq!(woken.map(usize::from).iter().sum::<usize>(), 1, "W2: one looks");
+    while work_once(&injector) {}
+    [one, two].iter().for_each(|tasks| tasks.collect());
 }
 
 /// The throttle: two submissions, of which the second sees a looking worker and wakes nobody. The first task is long, it
@@ -95,6 +114,7 @@ fn w4_what_was_submitted_before_the_close_runs() {
 }
 
 crate::table! { "injector":
+    w2_two_submissions_wake_one_worker(THREE, ORACLES),
     w1_a_submission_meets_a_worker_about_to_park(FOUR, ORACLES),
     w1_a_looking_worker_gives_up(THREE, ORACLES),
     w3_the_throttle_passes_the_wake_up_on(THREE, ORACLES),

@@ -9,10 +9,11 @@ use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use zero_pool_loom::injector::Injector;
+use zero_pool_loom::reclaim::assert_unpinned;
 use zero_pool_loom::worker;
 use zero_pool_loom::{TaskFuture, ZeroPool};
 
-use crate::fixture::{Tasks, await_workers, end, parked, spawn, work_from};
+use crate::fixture::{Tasks, await_workers, end, parked, spawn, work_from, work_once};
 use crate::support::{Bound, FOUR, ORACLES, THREE};
 
 /// A result that a task writes and its caller reads: loom reports the missing edge between them, if there is one.
@@ -90,6 +91,27 @@ fn p3_two_workers_leave_while_the_other_claims() {
         workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, usize::MAX)));
     injector.close();
     workers.into_iter().for_each(end);
+    tasks.collect();
+}
+
+/// A task that panics on a worker while its handle goes: neither the task nor the drop of its payload, which one of them
+/// does, finds its thread pinned.
+fn r4_nobody_is_pinned_in_foreign_code() {
+    struct Foreign;
+    impl Drop for Foreign {
+        fn drop(&mut self) {
+            assert_unpinned();
+        }
+    }
+    let injector = Arc::new(Injector::new(0));
+    let tasks = Tasks::with(1, |_| {
+        assert_unpinned();
+        resume_unwind(Box::new(Foreign))
+    });
+    let handle = injector.publish(tasks.batch());
+    let worker = spawn(&injector, work_once);
+    injector.release(handle);
+    assert!(end(worker));
     tasks.collect();
 }
 
@@ -215,6 +237,7 @@ fn p7_a_detached_task_is_run() {
 }
 
 crate::table! { "pool":
+    r4_nobody_is_pinned_in_foreign_code(Bound::None, ORACLES),
     p1_one_worker_one_task(FOUR, ORACLES),
     p1_a_waiter_runs_its_own(Bound::None, ORACLES),
     p1_a_nested_wait_on_one_worker(FOUR, ORACLES),
