@@ -113,11 +113,8 @@ impl ZeroPool {
                 worker::work(&injector, seat);
             };
             // P9: on an error the pool is dropped with the workers it has.
-            pool.threads.push(
-                thread::Builder::new()
-                    .name(format!("zero-pool-{worker}"))
-                    .spawn(body)?,
-            );
+            pool.threads
+                .push(builder().name(format!("zero-pool-{worker}")).spawn(body)?);
         }
         Ok(pool)
     }
