@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | [`history`] | recorded histories of real threads, and who judges them in O(n log n) | `tests/histories.rs` |
 //! | [`program`] | random programs on one injector, beside the sequential specification | `tests/queue.rs` |
-//! | [`census`] | an allocator that counts the deaths of chosen nodes | `tests/queue.rs` |
+//! | [`census`] | an allocator that counts the deaths of nodes | `tests/queue.rs`, `tests/nodes.rs` |
+//! | [`child`] | a process of its own, for tests that measure theirs | `tests/faults.rs` |
 //! | [`watchdog`] | a deadline for tests that would otherwise hang | every test with threads |
 //! | [`config!`](crate::config) | how many cases a property runs, and where its failures are kept | every property |
 //!
@@ -12,6 +13,7 @@
 //! long programs, many of them, and real threads.
 
 pub mod census;
+pub mod child;
 pub mod history;
 pub mod program;
 pub mod watchdog;

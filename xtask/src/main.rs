@@ -5,6 +5,7 @@
     reason = "a program exports nothing; `pub` says what a module offers the others"
 )]
 
+mod deep;
 mod environment;
 mod models;
 mod ordmut;
@@ -24,12 +25,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Runs the models on the real crossbeam-epoch.
+    Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
     Ordmut(ordmut::Args),
 }
 
 fn main() -> ExitCode {
     let end = match Cli::parse().task {
+        Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
     };
     end.unwrap_or_else(|error| {

@@ -11,7 +11,7 @@ use zero_pool_loom::idle::Woken;
 use zero_pool_loom::injector::Injector;
 use zero_pool_loom::worker::{self, participate};
 
-use crate::fixture::{Gate, Tasks, await_workers, end, finish, help, spawn, work_once};
+use crate::fixture::{Gate, Tasks, await_workers, end, finish, help, parked, spawn, work_once};
 use crate::support::{Bound, ORACLES, THREE};
 
 /// A worker and the waiter claim from one batch: every task runs once, and the caller's memory outlives the last.
@@ -219,24 +219,24 @@ fn b5_a_payload_nobody_waits_for() {
     assert_eq!(drops.load(Relaxed), 1, "B5: dropped once");
 }
 
-/// Two clones of a handle parted from at once on two threads, which looked at the node before: one of them is the last,
-/// releases the common hold, and frees what both have seen.
+/// Two clones of a handle, which alone hold a finished node, are parted from on two threads: one of them is the last, and
+/// frees what both have looked at.
 fn b6_one_of_two_clones_is_the_last() {
     let injector = Arc::new(Injector::new(0));
-    let tasks = Tasks::new(1);
+    let (tasks, behind) = (Tasks::new(1), Tasks::new(1));
     let one = injector.publish(tasks.batch());
+    injector.release(injector.publish(behind.batch()));
+    while work_once(&injector) {}
     let two = one.clone();
     let part = |injector: &Injector, handle: Handle| {
-        handle.batch().is_claimable();
         let last = handle.part();
-        let parted_last = last.is_some();
-        last.into_iter().for_each(|last| finish(injector, last));
-        parted_last
+        last.map(|last| injector.release(last)).is_some()
     };
     let other = spawn(&injector, move |injector| part(injector, two));
     let mine = part(&injector, one);
     assert!(mine ^ end(other), "B6: one handle is the last");
     tasks.collect();
+    behind.collect();
 }
 
 /// A submitter that is about to link behind a node, which is exhausted, while others link there, unlink the node and
@@ -287,6 +287,55 @@ fn n1_three_holders_let_go_at_once() {
     injector.release(behind);
 }
 
+/// Takes part as a guest. It does not wait, as more accesses to the latch would hide this one from loom.
+fn visit(injector: &Injector, handle: &Handle) {
+    if let Some(claim) = injector.visit(handle) {
+        participate(injector, claim);
+        injector.leave();
+    }
+}
+
+/// The last look of a worker that leaves, against a guest who claims: if the worker finds the batch taken, whoever waits
+/// for the worker and then for the guests waits for that guest.
+fn w5_a_last_look_meets_a_guest() {
+    let injector = Arc::new(Injector::new(0));
+    let tasks = Tasks::new(1);
+    let handle = injector.publish(tasks.batch());
+    let leaving = {
+        let tasks = Arc::clone(&tasks);
+        spawn(&injector, move |injector| {
+            while work_once(injector) {}
+            injector.wait_for_guests();
+            tasks.collect();
+        })
+    };
+    visit(&injector, &handle);
+    end(leaving);
+    injector.release(handle);
+}
+
+/// The same when the last look does not even see the batch, since the worker unlinked it when it parked.
+fn w5_a_guest_whose_batch_is_unlinked() {
+    let injector = Arc::new(Injector::new(1));
+    let (tasks, behind) = (Tasks::new(1), Tasks::new(1));
+    let handle = injector.publish(tasks.batch());
+    finish(&injector, injector.publish(behind.batch()));
+    let leaving = {
+        let tasks = Arc::clone(&tasks);
+        spawn(&injector, move |injector| {
+            let announced = parked(injector, 0);
+            injector.close();
+            drop(injector.sleep(announced));
+            while work_once(injector) {}
+            injector.wait_for_guests();
+            tasks.collect();
+        })
+    };
+    visit(&injector, &handle);
+    end(leaving);
+    injector.release(handle);
+}
+
 crate::table! { "batch":
     b1_a_worker_and_the_waiter_share(Bound::None, ORACLES),
     b1_a_sweep_leaves_what_is_unclaimed(THREE, ORACLES),
@@ -302,4 +351,6 @@ crate::table! { "batch":
     r1_a_submitter_pins_the_last_node(THREE, ORACLES),
     l1_a_completion_is_the_last_touch(THREE, ORACLES),
     n1_three_holders_let_go_at_once(Bound::None, ORACLES),
+    w5_a_last_look_meets_a_guest(THREE, ORACLES),
+    w5_a_guest_whose_batch_is_unlinked(THREE, ORACLES),
 }

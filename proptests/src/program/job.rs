@@ -9,11 +9,11 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use zero_pool::batch::{Batch, Claim, Plan, Work};
+use zero_pool::batch::{Batch, Claim, Outcome, Plan, Work};
 use zero_pool::unwind::{self, Payload};
 
 thread_local! {
-    /// Whether the next range that this thread runs is the first of a worker's participation.
+    /// Whether the next range that this thread runs is the first of a participation that is counted.
     static JOINING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -28,7 +28,9 @@ pub(super) struct Job {
     late: AtomicU32,
     ended: AtomicBool,
     joined: AtomicU32,
-    asked: AtomicBool,
+    /// How many waiters got the payload, and how many were told that it is gone.
+    given: AtomicU32,
+    refused: AtomicU32,
     payloads: Arc<Payloads>,
 }
 
@@ -62,7 +64,8 @@ impl Job {
             late: AtomicU32::new(0),
             ended: AtomicBool::new(false),
             joined: AtomicU32::new(0),
-            asked: AtomicBool::new(false),
+            given: AtomicU32::new(0),
+            refused: AtomicU32::new(0),
             payloads: Arc::default(),
         })
     }
@@ -92,9 +95,34 @@ impl Job {
         self.ended.store(true, Ordering::Relaxed);
     }
 
-    /// Tells whether nobody was told of a panic before.
-    pub(super) fn first_outcome(&self) -> bool {
-        !self.asked.swap(true, Ordering::Relaxed)
+    /// Takes note of what a waiter was told.
+    pub(super) fn told(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Done => assert_eq!(
+                self.panicking(),
+                0,
+                "B5: tasks panicked, and a waiter was not told"
+            ),
+            Outcome::Panicked(payload) => {
+                let thrown = payload.downcast::<Thrown>().expect("thrown by a task");
+                assert!(
+                    self.panics(thrown.task),
+                    "B5: a payload of another batch: {thrown:?}"
+                );
+                self.given.fetch_add(1, Ordering::Relaxed);
+            }
+            Outcome::PanicTaken => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    /// Counts the tasks that panic.
+    fn panicking(&self) -> usize {
+        (0..self.plan.tasks).filter(|&task| self.panics(task)).count()
+    }
+
+    /// Tells whether only a handle can claim.
+    pub(super) fn admits_nobody(&self) -> bool {
+        self.plan.helpers == 0
     }
 
     fn run(&self, task: usize) {
@@ -144,17 +172,26 @@ impl Job {
             0,
             "B3: tasks ran after the wait"
         );
-        let panicking = (0..tasks).filter(|&task| self.panics(task)).count();
+        let thrown = self.payloads.thrown.load(Ordering::Relaxed) as usize;
         assert_eq!(
-            self.payloads.thrown.load(Ordering::Relaxed) as usize,
-            panicking,
-            "X1: panics"
+            thrown,
+            self.panicking(),
+            "X1: a task that panics is run like any other"
+        );
+        let (given, refused) = (
+            self.given.load(Ordering::Relaxed),
+            self.refused.load(Ordering::Relaxed),
+        );
+        let once = given == 1 || given == 0 && refused == 0;
+        assert!(
+            once,
+            "B5: {given} waiters got the payload, and {refused} were refused"
         );
         assert_eq!(self.payloads(), 0, "B5: payloads are left");
     }
 }
 
-/// Runs the first range of a worker's participation, and counts the worker.
+/// Runs the first range of a participation that is counted.
 pub(super) fn run_joined(claim: &mut Claim) {
     JOINING.set(true);
     claim.run();

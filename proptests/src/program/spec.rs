@@ -26,7 +26,7 @@ pub(super) struct Batch {
     grain: Grain,
     /// The oldest task that is not claimed.
     next: u64,
-    /// Workers that joined so far.
+    /// Threads that joined so far.
     joined: u32,
     /// Participations that are not complete.
     pub(super) active: u32,
@@ -55,7 +55,7 @@ impl Batch {
         self.finished == self.plan.tasks
     }
 
-    /// Tells whether a worker may join.
+    /// Tells whether one more thread may join.
     pub(super) fn admits(&self) -> bool {
         !self.is_exhausted() && self.joined < self.plan.helpers
     }
@@ -64,6 +64,16 @@ impl Batch {
         let start = self.next;
         self.next += chunk(self.plan.tasks - start, self.plan.threads, self.grain);
         start..self.next
+    }
+
+    /// A participation begins that is counted.
+    pub(super) fn join(&mut self) -> Option<Range<u64>> {
+        if !self.admits() {
+            return None;
+        }
+        self.joined += 1;
+        self.active += 1;
+        Some(self.claim())
     }
 
     /// A participation begins through the handle.
@@ -117,10 +127,9 @@ impl Spec {
 
     /// A worker joins the oldest batch that admits one.
     pub(super) fn take(&mut self) -> Option<(usize, Range<u64>)> {
-        let at = self.batches.iter().position(Batch::admits)?;
-        let batch = &mut self.batches[at];
-        batch.joined += 1;
-        batch.active += 1;
-        Some((at, batch.claim()))
+        self.batches
+            .iter_mut()
+            .enumerate()
+            .find_map(|(at, batch)| Some((at, batch.join()?)))
     }
 }

@@ -1,166 +1,199 @@
 //! Programs on real threads: the steps of several lists at once, on one injector.
 //!
 //! What a step answers depends on the other threads, so only what is true in the end is judged: each task ran once, no
-//! batch was joined by more workers than it admits, a batch with a panic gave out one payload, and each node was freed
+//! batch was joined by more threads than it admits, a batch with a panic gave out one payload, and each node was freed
 //! once. (In which order tasks were claimed is judged by the [histories](crate::history).)
 //!
-//! A handle stays with the thread that published. A participation goes on until its batch is exhausted, as nobody knows
-//! here who else could claim what it leaves. Before a thread waits it ends its own participations, or two threads could
-//! wait for each other.
+//! Handles go from thread to thread over a *board*: a clone is put there, and a visitor takes one from there.
+//!
+//! A participation goes on until its batch is exhausted, as nobody knows here who else could claim what it leaves. Before
+//! a thread waits it ends its own participations, or two threads could wait for each other.
 
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use zero_pool::batch::{Claim, Handle, Outcome, Plan};
+use zero_pool::batch::{Claim, Handle, Plan};
 use zero_pool::injector::Injector;
 
-use super::job::{self, Job, Thrown};
+use super::job::{self, Job};
 use super::{PARTICIPANTS, Step, assert_all_dead};
 use crate::census::{self, Census};
+
+/// A batch, and a handle if it was not given up.
+struct Published {
+    job: Arc<Job>,
+    handle: Option<Handle>,
+}
+
+/// What the threads share.
+struct Shared<'a> {
+    census: &'a Census,
+    injector: Injector,
+    board: Mutex<Vec<Published>>,
+    start: Barrier,
+}
 
 /// Runs each list of steps on a thread of its own, so many times.
 pub fn run_on_threads(programs: &[Vec<Step>], times: usize) {
     let census = Census::new();
-    let injector = census.enrol(|| Injector::new(0));
-    let start = Barrier::new(programs.len());
-    let batches = thread::scope(|scope| {
-        let runner = |steps| {
-            let mut runner = Runner::new(&census, &injector);
-            start.wait();
-            (0..times).for_each(|_| runner.run(steps));
-            runner.batches
-        };
-        let threads: Vec<_> = programs
-            .iter()
-            .map(|steps| scope.spawn(move || runner(steps)))
-            .collect();
+    let shared = Shared {
+        census: &census,
+        injector: census.enrol(|| Injector::new(0)),
+        board: Mutex::default(),
+        start: Barrier::new(programs.len()),
+    };
+    let shared_by = &shared;
+    let batches: Vec<_> = thread::scope(|scope| {
+        let spawn = |steps| scope.spawn(move || Runner::new(shared_by).run(steps, times));
+        let threads: Vec<_> = programs.iter().map(Vec::as_slice).map(spawn).collect();
         // A join, unlike the end of the scope, waits for the thread's registration to be dropped.
         threads
             .into_iter()
             .flat_map(|thread| thread.join().expect("a thread of a program ends"))
-            .collect::<Vec<_>>()
+            .collect()
     });
     let count = batches.len();
-    end(injector, batches);
+    shared.end(batches);
     census::flush();
     assert_all_dead(&census, count);
 }
 
-/// A batch, and its handle if that was not released.
-struct Published {
-    job: Arc<Job>,
-    plan: Plan,
-    handle: Option<Handle>,
-}
-
-/// Claims what is left, releases what is held, and judges.
-fn end(injector: Injector, batches: Vec<Published>) {
-    while let Some(claim) = injector.take() {
-        participate(&injector, claim, true);
-    }
-    for Published { job, handle, .. } in batches {
-        if let Some(handle) = handle {
-            help(&injector, &handle);
-            await_outcome(&injector, &handle, &job);
-            injector.release(handle);
+impl Shared<'_> {
+    /// Runs a participation to its end.
+    fn participate(&self, mut claim: Claim, is_counted: bool) {
+        if is_counted {
+            job::run_joined(&mut claim);
+        } else {
+            claim.run();
         }
-        job.assert_ended_well();
-    }
-}
-
-/// Runs a participation to its end.
-fn participate(injector: &Injector, mut claim: Claim, joins: bool) {
-    if joins {
-        job::run_joined(&mut claim);
-    } else {
-        claim.run();
-    }
-    while claim.advance(None) {
-        claim.run();
-    }
-    injector.complete(claim);
-}
-
-/// Claims through a handle until the batch is exhausted.
-fn help(injector: &Injector, handle: &Handle) {
-    if let Some(claim) = handle.claim() {
-        participate(injector, claim, false);
-    }
-}
-
-/// Waits for a batch, and compares its outcome with what its tasks did.
-fn await_outcome(injector: &Injector, handle: &Handle, job: &Job) {
-    injector.wait(handle);
-    job.end();
-    match handle.outcome() {
-        Outcome::Done => assert!(!job.panics(0), "B5: task 0 panicked, and nobody heard of it"),
-        Outcome::Panicked(payload) => {
-            let thrown = payload.downcast::<Thrown>().expect("thrown by a task");
-            assert!(
-                job.panics(thrown.task),
-                "B5: a payload of another batch: {thrown:?}"
-            );
-            assert!(job.first_outcome(), "B5: a second payload was given out");
+        while claim.advance(None) {
+            claim.run();
         }
-        Outcome::PanicTaken => assert!(!job.first_outcome(), "B5: the payload is gone, and nobody had it"),
+        self.injector.complete(claim);
+    }
+
+    /// Claims through a handle until the batch is exhausted.
+    fn help(&self, handle: &Handle) {
+        if let Some(claim) = handle.claim() {
+            self.participate(claim, false);
+        }
+    }
+
+    /// Takes part in a batch as its caller does, sleeps until the others have finished, and asks for the outcome.
+    fn wait(&self, handle: &Handle, job: &Job) {
+        self.help(handle);
+        self.injector.wait(handle);
+        job.end();
+        job.told(handle.outcome());
+    }
+
+    /// Gives a handle up. A batch that admits nobody is run first, as nobody else could.
+    fn give_up(&self, handle: Handle, job: &Job) {
+        if job.admits_nobody() {
+            self.help(&handle);
+        }
+        if let Some(last) = handle.part() {
+            self.injector.release(last);
+        }
+    }
+
+    /// Claims what is left, gives up what is held, and judges.
+    fn end(self, batches: Vec<Published>) {
+        while let Some(claim) = self.injector.take() {
+            self.participate(claim, true);
+        }
+        let board = std::mem::take(&mut *self.board.lock().expect("nobody panicked"));
+        let mut jobs = Vec::new();
+        for Published { job, handle } in board.into_iter().chain(batches) {
+            if let Some(handle) = handle {
+                self.wait(&handle, &job);
+                self.give_up(handle, &job);
+            }
+            jobs.push(job);
+        }
+        self.injector.wait_for_guests();
+        jobs.iter().for_each(|job| job.assert_ended_well());
     }
 }
 
 /// One thread of a program.
 struct Runner<'a> {
-    census: &'a Census,
-    injector: &'a Injector,
+    shared: &'a Shared<'a>,
     batches: Vec<Published>,
     busy: [Option<Claim>; PARTICIPANTS],
 }
 
 impl<'a> Runner<'a> {
-    fn new(census: &'a Census, injector: &'a Injector) -> Self {
+    fn new(shared: &'a Shared<'a>) -> Self {
         Self {
-            census,
-            injector,
+            shared,
             batches: Vec::new(),
             busy: [const { None }; PARTICIPANTS],
         }
     }
 
-    /// Runs the steps, and then ends its own participations.
-    fn run(&mut self, steps: &[Step]) {
-        steps.iter().for_each(|&step| self.step(step));
-        self.finish_all();
+    /// Runs the steps so many times, ends its own participations, and returns what it published.
+    fn run(mut self, steps: &[Step], times: usize) -> Vec<Published> {
+        self.shared.start.wait();
+        for _ in 0..times {
+            steps.iter().for_each(|&step| self.step(step));
+            self.finish_all();
+        }
+        self.batches
     }
 
     fn step(&mut self, step: Step) {
         match step {
             Step::Publish { plan, panics } => self.publish(plan, panics),
             Step::Take { who } if self.busy[who].is_none() => self.take(who),
-            Step::Own { batch, .. } => self.with_handle(batch, |runner, at| {
-                if let Some(handle) = &runner.batches[at].handle {
-                    help(runner.injector, handle);
-                }
-            }),
             Step::Take { who } | Step::Work { who, .. } | Step::Leave { who } => self.work(who),
-            Step::Ask { batch } => self.with_handle(batch, Self::ask),
-            Step::Release { batch } => self.with_handle(batch, Self::release),
+            Step::Visit { .. } => self.visit(),
+            Step::Own { batch, .. } => {
+                self.with_handle(batch, |runner, handle, _| runner.shared.help(handle))
+            }
+            Step::Ask { batch } => {
+                self.finish_all();
+                self.with_handle(batch, |runner, handle, job| runner.shared.wait(handle, job));
+            }
+            Step::Clone { batch } => self.with_handle(batch, |runner, handle, job| {
+                let clone = Published {
+                    job: Arc::clone(job),
+                    handle: Some(handle.clone()),
+                };
+                runner.shared.board.lock().expect("nobody panicked").push(clone);
+            }),
+            Step::Release { batch } => self.release(batch),
         }
     }
 
-    fn with_handle(&mut self, from_newest: usize, then: impl FnOnce(&mut Self, usize)) {
-        if let Some(from_newest) = from_newest.checked_rem(self.batches.len()) {
-            then(self, self.batches.len() - 1 - from_newest);
+    /// Returns the place of a batch of this thread, counted from the newest.
+    fn place(&self, from_newest: usize) -> Option<usize> {
+        let from_newest = from_newest.checked_rem(self.batches.len())?;
+        Some(self.batches.len() - 1 - from_newest)
+    }
+
+    /// Does something with the handle of a batch, if that is there.
+    fn with_handle(&self, from_newest: usize, then: impl FnOnce(&Self, &Handle, &Arc<Job>)) {
+        let batch = self.place(from_newest).map(|at| &self.batches[at]);
+        if let Some(Published {
+            job,
+            handle: Some(handle),
+        }) = batch
+        {
+            then(self, handle, job);
         }
     }
 
     fn publish(&mut self, plan: Plan, panics: u64) {
         let job = Job::new(plan, panics);
         // SAFETY: the job is kept until the injector is gone.
-        let batch = self.census.enrol(|| unsafe { job.batch() });
-        let handle = Some(self.injector.publish(batch));
-        self.batches.push(Published { job, plan, handle });
+        let batch = self.shared.census.enrol(|| unsafe { job.batch() });
+        let handle = Some(self.shared.injector.publish(batch));
+        self.batches.push(Published { job, handle });
     }
 
     fn take(&mut self, who: usize) {
-        self.busy[who] = self.injector.take();
+        self.busy[who] = self.shared.injector.take();
         if let Some(claim) = &mut self.busy[who] {
             job::run_joined(claim);
         }
@@ -173,7 +206,7 @@ impl<'a> Runner<'a> {
                 claim.run();
                 self.busy[who] = Some(claim);
             } else {
-                self.injector.complete(claim);
+                self.shared.injector.complete(claim);
             }
         }
     }
@@ -186,24 +219,30 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Waits for a batch as its caller does: takes part, then sleeps until the others have finished.
-    fn ask(&mut self, at: usize) {
+    /// Takes somebody's handle from the board, joins the batch as a guest, and waits for it.
+    fn visit(&mut self) {
+        let found = self.shared.board.lock().expect("nobody panicked").pop();
+        let Some(Published {
+            job,
+            handle: Some(handle),
+        }) = found
+        else {
+            return;
+        };
         self.finish_all();
-        let Published { job, handle, .. } = &self.batches[at];
-        if let Some(handle) = handle {
-            help(self.injector, handle);
-            await_outcome(self.injector, handle, job);
+        if let Some(claim) = self.shared.injector.visit(&handle) {
+            self.shared.participate(claim, true);
+            self.shared.injector.leave();
         }
+        self.shared.wait(&handle, &job);
+        self.shared.give_up(handle, &job);
     }
 
-    /// Releases a handle. A batch that admits nobody is run first, as nobody else could.
-    fn release(&mut self, at: usize) {
-        let Published { plan, handle, .. } = &mut self.batches[at];
+    fn release(&mut self, from_newest: usize) {
+        let Some(at) = self.place(from_newest) else { return };
+        let Published { job, handle } = &mut self.batches[at];
         if let Some(handle) = handle.take() {
-            if plan.helpers == 0 {
-                help(self.injector, &handle);
-            }
-            self.injector.release(handle);
+            self.shared.give_up(handle, job);
         }
     }
 }

@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("worker", 2),
     ("grain", 2),
     ("unwind", 2),
+    ("frame", 2),
     ("pool", 3),
     ("scope", 3),
     ("future", 3),
@@ -29,6 +30,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("lib", FRONT_DOORS),
     ("slice", FRONT_DOORS),
     ("macros", FRONT_DOORS),
+    ("docs", FRONT_DOORS),
 ];
 
 const PRIMITIVES: u8 = 1;

@@ -103,9 +103,12 @@ impl Source {
         self.module().first().copied().unwrap_or("lib")
     }
 
-    /// Returns the tokens without what is compiled for tests alone.
+    /// Returns the tokens without what is compiled for tests alone. That is all of a file named `tests.rs`.
     pub(crate) fn code(&self) -> Vec<Token> {
         let mut code = Vec::new();
+        if self.path.ends_with("/tests.rs") {
+            return code;
+        }
         let mut at = 0;
         while at < self.tokens.len() {
             match self.end_of_test(at) {
@@ -260,6 +263,7 @@ fn planted_tests_are_no_code() {
         [true, false, true, false, true]
     );
     assert_eq!(tests(&source.tokens), ["f", "g"]);
+    assert!(Source::new("src/x/tests.rs", text).code().is_empty());
 }
 
 #[test]

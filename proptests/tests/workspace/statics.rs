@@ -1,13 +1,25 @@
 //! Nothing in `src` outlives a modelled schedule, and `SeqCst` is for fences.
 //!
-//! A static that can change leaks from one schedule of a model into the next. The one exception is the registrations of
-//! threads with crossbeam-epoch, which no model compiles. Loom treats `SeqCst` accesses as `AcqRel`: a proof that leans
-//! on them is a proof that was never run.
+//! A static that can change leaks from one schedule of a model into the next. What each thread has for itself comes
+//! through the door of [`sync`](zero_pool::sync), whose `each_thread!` is loom's in a model and begins anew with each
+//! schedule. There are few such variables, and a new one is entered below.
+//!
+//! Loom treats `SeqCst` accesses as `AcqRel`: a proof that leans on them is a proof that was never run.
 
 use crate::source::{Source, Token, assert_none, assert_one, closing, is};
 
-/// The only file with a thread-local.
-const REGISTRATIONS: &str = "src/reclaim/epoch.rs";
+/// Where the door is.
+const DOORS: [&str; 2] = ["src/sync/std.rs", "src/sync/loom.rs"];
+
+/// The files that have a variable for each thread.
+const EACH_THREAD: [&str; 3] = [
+    // The registrations with crossbeam-epoch.
+    "src/reclaim/epoch.rs",
+    // How often a modelled thread is pinned.
+    "src/reclaim/oracle.rs",
+    // The participations that a thread is inside of.
+    "src/frame.rs",
+];
 
 /// What the type of a static may be made of: plain numbers, texts, functions, and arrays and references of them.
 const PLAIN: &[&str] = &[
@@ -28,10 +40,18 @@ fn statics(source: &Source) -> Vec<String> {
     let mut at = 0;
     while at < tokens.len() {
         let rest = &tokens[at..];
-        if is(rest, &["thread_local", "!"]) {
-            if source.path != REGISTRATIONS {
-                let what = format!("a thread-local outlives a schedule; only {REGISTRATIONS} has one");
-                complaints.push(source.complain(rest[0].line, &what));
+        if is(rest, &["macro_rules", "!", "each_thread", "{"]) && DOORS.contains(&source.path.as_str()) {
+            at += closing(rest, 3);
+        } else if is(rest, &["thread_local", "!"]) {
+            complaints.push(source.complain(
+                rest[0].line,
+                "a thread-local outlives a schedule: use `each_thread!`",
+            ));
+            at += closing(rest, 2);
+        } else if is(rest, &["each_thread", "!"]) {
+            if !EACH_THREAD.contains(&source.path.as_str()) {
+                let what = "a variable for each thread: enter this file into EACH_THREAD with what it is";
+                complaints.push(source.complain(rest[0].line, what));
             }
             at += closing(rest, 2);
         } else if is(rest, &["static", "mut"]) {
@@ -91,9 +111,19 @@ fn planted_statics_are_found() {
         "src/idle.rs",
         "#[cfg(test)] mod tests { static N: AtomicU8 = AtomicU8::new(0); }",
     ));
-    let local = "thread_local! { static X: Cell<u8> = const { Cell::new(0) }; }";
-    assert_none(&planted(REGISTRATIONS, local));
-    assert_one(&planted("src/pool.rs", local), &["src/pool.rs:1", "thread-local"]);
+    let (local, each) = (
+        "thread_local! { static X: Cell<u8> = x(); }",
+        "each_thread! { static X: Cell<u8> = x() }",
+    );
+    let door = "macro_rules! each_thread { () => { ::std::thread_local! { static X: Y = x() } } }";
+    assert_none(&planted("src/sync/std.rs", door));
+    assert_one(&planted("src/pool.rs", door), &["src/pool.rs:1", "thread-local"]);
+    assert_one(
+        &planted("src/sync/std.rs", local),
+        &["src/sync/std.rs:1", "thread-local"],
+    );
+    assert_none(&planted("src/frame.rs", each));
+    assert_one(&planted("src/pool.rs", each), &["src/pool.rs:1", "EACH_THREAD"]);
     assert_one(
         &planted("src/pool.rs", "fn f() {\n static mut N: u8 = 0; }"),
         &["src/pool.rs:2", "mutable"],
@@ -111,7 +141,7 @@ fn planted_statics_are_found() {
         );
     }
     let inside = "macro_rules! m { () => { static X: AtomicU8 = AtomicU8::new(0); } }";
-    assert_one(&planted(REGISTRATIONS, inside), &["not plain"]);
+    assert_one(&planted("src/frame.rs", inside), &["not plain"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   src ──find──▶ sites ──weaken──▶ mutants ──inject──▶ one build of a copy ──judge──▶ verdicts
-//!                (sites.rs)        (weaken.rs)         (inject.rs, runtime.rs)  (judge.rs)
+//!                (finder.rs)       (weaken.rs)         (inject.rs, runtime.rs)  (judge.rs)
 //! ```
 //!
 //! The build has all mutants in it; an environment variable chooses one for each child process. A mutant is *killed* by
@@ -13,6 +13,7 @@
 //! *survived*, and the run fails.
 
 mod entries;
+mod finder;
 mod inject;
 mod judge;
 mod progress;
@@ -96,7 +97,7 @@ impl Plan {
         read_sources(workspace, "src", &mut sources)?;
         let mut sites = Vec::new();
         for (file, source) in sources.iter().filter(|(file, _)| !is_outside(file)) {
-            sites.extend(sites::find(file, source)?);
+            sites.extend(finder::find(file, source)?);
         }
         let mutants = weaken::all(&sites)?;
         Ok(Self {
@@ -150,6 +151,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let (driver, checks) = build(&workspace, &scratch, &plan)?;
     refuse_faulty_entries(&plan, &checks)?;
     let baseline = judge::baseline(&driver, &checks, &scratch, args.jobs())?;
+    ensure!(
+        baseline.iter().any(|green| !green.reached.is_empty()),
+        "no check reaches any mutant: the build in {} is not that of the copy; remove it",
+        scratch.display()
+    );
     tell_of_baseline(&baseline);
     let court = Court {
         driver: &driver,

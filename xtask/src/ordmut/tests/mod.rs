@@ -1,16 +1,14 @@
-//! Tests of the finder, of what is weakened to what, of the edit, and of the entries, on planted sources.
+//! Tests of the finder, of what is weakened to what, and of the edit, on a planted source.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
-use super::entries::{self, Entry, Reason};
+use super::finder;
 use super::inject;
-use super::judge::{Judgement, Kill};
-use super::report::{Row, Sum, Verdict, title};
-use super::sites::{self, Kind, Order, Site};
+use super::sites::{Kind, Order, Site};
 use super::weaken::{self, Mutant};
-use crate::models::Check;
+
+mod verdicts;
 
 const PLANTED: &str = r#"
 use crate::sync::atomic::{AtomicU32, Ordering, fence};
@@ -44,14 +42,14 @@ mod tests {
 "#;
 
 fn planted() -> (Vec<Site>, Vec<Mutant>) {
-    let sites = sites::find("src/stack.rs", PLANTED).expect("the planted source is right");
+    let sites = finder::find("src/stack.rs", PLANTED).expect("the planted source is right");
     let mutants = weaken::all(&sites).expect("every ordering may stand where it is");
     (sites, mutants)
 }
 
 fn refused(body: &str) -> String {
     let source = format!("fn f() {{ {body} }}");
-    let found = sites::find("src/a.rs", &source).and_then(|sites| weaken::all(&sites));
+    let found = finder::find("src/a.rs", &source).and_then(|sites| weaken::all(&sites));
     found.expect_err(&source).to_string()
 }
 
@@ -138,7 +136,7 @@ fn each_ordering_is_weakened_by_one_step() {
     assert_eq!(steps, (1..).zip(expected.map(str::to_owned)).collect::<Vec<_>>());
     let fences = |order: &str| {
         let sites =
-            sites::find("src/a.rs", &format!("fn f() {{ fence(Ordering::{order}) }}")).expect("a fence");
+            finder::find("src/a.rs", &format!("fn f() {{ fence(Ordering::{order}) }}")).expect("a fence");
         let mutants = weaken::all(&sites).expect("a fence");
         mutants
             .iter()
@@ -214,138 +212,6 @@ fn the_edit_leaves_all_else_as_it_was() {
     assert!(edited[Path::new("src/lib.rs")].contains("mod ordmut;"));
     assert!(edited.contains_key(Path::new("src/ordmut.rs")));
     assert_eq!(inject::choice(&mutants[7]), "5 removed");
-}
-
-const ENTRY: Entry = Entry {
-    file: "src/stack.rs",
-    function: "Stack::push",
-    operation: "self.top.load (2)",
-    from: "Acquire",
-    to: "Relaxed",
-    reason: Reason::Beyond {
-        litmus: "litmus_planted",
-    },
-    argument: "loom does not show it",
-};
-
-fn faults(entries: &[Entry]) -> Vec<String> {
-    let (sites, mutants) = planted();
-    entries::faults(entries, &sites, &mutants, &["litmus_planted".to_owned()])
-}
-
-#[test]
-fn an_entry_must_have_a_mutant_an_argument_and_a_litmus() {
-    assert_eq!(faults(&[ENTRY]), [""; 0]);
-    for (entry, fault) in [
-        (
-            Entry {
-                function: "Stack::pop",
-                ..ENTRY
-            },
-            "no such mutant",
-        ),
-        (
-            Entry {
-                operation: "self.top.load (3)",
-                ..ENTRY
-            },
-            "no such mutant",
-        ),
-        (
-            Entry {
-                to: "removed",
-                ..ENTRY
-            },
-            "no such mutant",
-        ),
-        (
-            Entry {
-                argument: " ",
-                ..ENTRY
-            },
-            "no argument",
-        ),
-        (
-            Entry {
-                reason: Reason::Beyond {
-                    litmus: "litmus_gone",
-                },
-                ..ENTRY
-            },
-            "no litmus model",
-        ),
-    ] {
-        let faults = faults(&[entry]);
-        assert!(faults.len() == 1 && faults[0].contains(fault), "{faults:?}");
-    }
-    assert!(faults(&[ENTRY, ENTRY])[0].contains("twice"));
-}
-
-#[test]
-fn an_entry_is_stale_once_its_mutant_is_killed() {
-    let check = Check {
-        file: "stack".into(),
-        model: "s1_order".into(),
-        oracle: "never".into(),
-    };
-    let kill = Kill {
-        check: check.clone(),
-        time: Duration::from_secs(1),
-        message: "S1: no".into(),
-    };
-    let survived = Judgement {
-        asked: 3,
-        ..Judgement::default()
-    };
-    let killed = Judgement {
-        kills: vec![kill],
-        ..survived.clone()
-    };
-    let unsure = Judgement {
-        cut_off: vec![check],
-        ..survived.clone()
-    };
-    let verdict = |judgement, entry| {
-        let (verdict, stale) = Verdict::new(judgement, entry);
-        (verdict.to_string(), stale.is_some())
-    };
-    let by = "killed by stack::s1_order/never in 1.00 s: S1: no".to_owned();
-    assert_eq!(verdict(&killed, None), (by.clone(), false));
-    assert_eq!(verdict(&killed, Some(&ENTRY)), (by, true));
-    assert_eq!(verdict(&survived, None), ("SURVIVED 3 checks".into(), false));
-    assert!(
-        verdict(&survived, Some(&ENTRY))
-            .0
-            .starts_with("beyond the checker, see litmus_planted")
-    );
-    assert_eq!(
-        verdict(&unsure, Some(&ENTRY)),
-        ("SURVIVED 3 checks, of which 1 were cut off".into(), true)
-    );
-}
-
-#[test]
-fn the_last_line_counts_the_verdicts() {
-    let (sites, mutants) = planted();
-    let row = |verdict| Row {
-        site: &sites[0],
-        mutant: &mutants[0],
-        verdict,
-    };
-    let survived = Verdict::Survived { asked: 1, cut_off: 0 };
-    let rows = [
-        row(Verdict::Killed(Vec::new())),
-        row(Verdict::Entered(ENTRY)),
-        row(survived),
-    ];
-    assert_eq!(
-        Sum::of(&rows).to_string(),
-        "ordmut: 3 mutants, 1 killed, 0 equivalent, 1 beyond the checker, 1 survived"
-    );
-    assert_eq!(
-        title(&sites[0], &mutants[0]),
-        "src/stack.rs:6 Stack::push `self.top.load` Acquire -> Relaxed"
-    );
 }
 
 #[test]

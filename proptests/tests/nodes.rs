@@ -1,0 +1,184 @@
+//! Properties of a node's end: it is freed along the way, and takes nobody's code along.
+//!
+//! Nodes are counted by the allocator; see `proptests::census`. That each is freed once, whatever a program does, is
+//! shown by the programs in `tests/queue.rs`.
+
+use std::ops::Range;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptests::census::{self, Census, Counts, NodeAllocator};
+use zero_pool::batch::{Batch, Claim, Handle, Plan, Work};
+use zero_pool::grain::Grain;
+use zero_pool::injector::Injector;
+use zero_pool::unwind::Payload;
+
+#[global_allocator]
+static ALLOCATOR: NodeAllocator = NodeAllocator;
+
+unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
+    None
+}
+
+const NOTHING: Work = Work {
+    run: nothing,
+    context: ptr::null(),
+};
+
+/// How many batches show whether nodes are freed along the way.
+const MANY: usize = if cfg!(miri) { 300 } else { 5_000 };
+
+/// So many nodes may wait for their reclamation.
+const FEW: usize = 1_000;
+
+/// An injector whose nodes are counted.
+struct Yard {
+    census: Census,
+    injector: Injector,
+    published: AtomicUsize,
+    most_alive: AtomicUsize,
+}
+
+impl Yard {
+    fn new() -> Arc<Self> {
+        let census = Census::new();
+        let injector = census.enrol(|| Injector::new(0));
+        Arc::new(Self {
+            census,
+            injector,
+            published: AtomicUsize::new(0),
+            most_alive: AtomicUsize::new(0),
+        })
+    }
+
+    fn publish(&self, work: Work) -> Handle {
+        let plan = Plan {
+            tasks: 2,
+            threads: 1,
+            helpers: 1,
+            grain: Grain::SINGLE,
+        };
+        self.published.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: each test keeps the context of its work, and says what may run it.
+        self.injector
+            .publish(self.census.enrol(|| unsafe { Batch::new(work, plan) }))
+    }
+
+    /// Claims both tasks of a batch, one through the queue, so that it cannot hold up the unlinking of others.
+    fn claim_both(&self, handle: &Handle) -> [Claim; 2] {
+        [self.injector.take(), handle.claim()].map(|claim| claim.expect("nobody else is here"))
+    }
+
+    fn run(&self, mut claim: Claim) {
+        claim.run();
+        self.injector.complete(claim);
+    }
+
+    /// Publishes many batches, runs them through their handles alone, and counts the nodes that are alive.
+    fn churn(&self) {
+        for batch in 1..=MANY {
+            let handle = self.publish(NOTHING);
+            [handle.claim(), handle.claim()]
+                .into_iter()
+                .flatten()
+                .for_each(|claim| self.run(claim));
+            self.injector.release(handle);
+            if batch % 500 == 0 {
+                let Counts { born, dead, .. } = self.census.counts();
+                self.most_alive.fetch_max(born - dead, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Asserts that few nodes were alive at any time, and that none is in the end.
+    fn close(self: Arc<Self>) {
+        let Self {
+            census,
+            injector,
+            published,
+            most_alive,
+        } = Arc::into_inner(self).expect("the last to leave");
+        drop(injector);
+        census::flush();
+        assert_eq!(census.counts(), Counts::all_dead(published.into_inner() + 1));
+        let most = most_alive.into_inner();
+        assert!(most < FEW, "up to {most} nodes were alive at a time");
+    }
+}
+
+/// Nobody looks into the queue but who publishes: drained nodes are unlinked and freed all the same.
+#[test]
+fn n2_nodes_are_freed_along_the_way() {
+    let yard = Yard::new();
+    (0..4).for_each(|_| yard.churn());
+    yard.close();
+}
+
+/// A thread that were pinned while it runs foreign code would hold up every reclamation. Here that code is a task, of a
+/// worker and of a waiter, and the drop of a payload.
+#[test]
+fn r4_foreign_code_runs_while_nodes_are_freed() {
+    unsafe fn churning(yard: *const (), _: Range<usize>) -> Option<Payload> {
+        // SAFETY: the context given below.
+        unsafe { &*yard.cast::<Yard>() }.churn();
+        None
+    }
+    let yard = Yard::new();
+    let handle = yard.publish(Work {
+        run: churning,
+        context: Arc::as_ptr(&yard).cast(),
+    });
+    yard.claim_both(&handle)
+        .into_iter()
+        .for_each(|claim| yard.run(claim));
+    yard.injector.release(handle);
+    yard.close();
+}
+
+/// What a task throws: something whose drop is foreign code.
+struct Churning(Arc<Yard>);
+
+impl Drop for Churning {
+    fn drop(&mut self) {
+        self.0.churn();
+    }
+}
+
+/// Throws one payload for each range.
+///
+/// # Safety
+///
+/// - The context is a yard in an `Arc`.
+unsafe fn throwing(yard: *const (), _: Range<usize>) -> Option<Payload> {
+    let yard = yard.cast::<Yard>();
+    // SAFETY: the caller owes that it is in an `Arc`.
+    unsafe { Arc::increment_strong_count(yard) };
+    // SAFETY: just counted.
+    Some(Box::new(Churning(unsafe { Arc::from_raw(yard) })))
+}
+
+/// Payloads that nobody takes are dropped by who throws the second one, by the release, or by who throws after it; and
+/// by nobody who is pinned, nor with the node.
+#[test]
+fn r3_payloads_are_dropped_before_their_node() {
+    let yard = Yard::new();
+    let work = Work {
+        run: throwing,
+        context: Arc::as_ptr(&yard).cast(),
+    };
+    let payloads = |expected: usize| assert_eq!(Arc::strong_count(&yard) - 1, expected, "payloads are alive");
+    let handle = yard.publish(work);
+    yard.claim_both(&handle)
+        .into_iter()
+        .for_each(|claim| yard.run(claim));
+    payloads(1);
+    yard.injector.release(handle);
+    payloads(0);
+    let handle = yard.publish(work);
+    let claims = yard.claim_both(&handle);
+    yard.injector.release(handle);
+    claims.into_iter().for_each(|claim| yard.run(claim));
+    payloads(0);
+    yard.close();
+}
