@@ -3,9 +3,10 @@
 //! Each property runs programs of one shape and judges all of it; its name says which invariant the shape is made for.
 //! See `proptests::program` for what is compared, and with what.
 
+use std::hint;
 use std::ops::Range;
 use std::ptr;
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use proptest::prelude::*;
 use proptests::census::{self, Census, Counts, NodeAllocator};
 use proptests::program::{self, Shape, Step, steps};
 use proptests::watchdog::watch;
-use zero_pool::batch::{Batch, Handle, Plan, Work};
+use zero_pool::batch::{Batch, Claim, Handle, Plan, Work};
 use zero_pool::grain::Grain;
 use zero_pool::injector::Injector;
 use zero_pool::queue::Node;
@@ -122,19 +123,53 @@ fn idle_batch(plan: Plan) -> Box<Batch> {
     }
 }
 
-/// Publishes such a batch on an injector of its own. What the test leaves is judged: the batch is finished, and its node
-/// was freed once.
-fn with_idle_batch(name: &'static str, plan: Plan, test: impl FnOnce(&Injector, &Handle)) {
-    let _watchdog = watch(name, DEADLINE);
+/// Runs a participation to its end.
+fn run_out(injector: &Injector, mut claim: Claim) {
+    claim.run();
+    while claim.advance(None) {
+        claim.run();
+    }
+    injector.complete(claim);
+}
+
+/// Gives an injector to a test. In the end, each of its so many nodes was freed once.
+fn with_injector(nodes: usize, test: impl FnOnce(&Census, &Injector)) {
     let census = Census::new();
     let injector = census.enrol(|| Injector::new(0));
-    let handle = injector.publish(census.enrol(|| idle_batch(plan)));
-    test(&injector, &handle);
-    injector.wait(&handle);
-    injector.release(handle);
+    test(&census, &injector);
     drop(injector);
     census::flush();
-    assert_eq!(census.counts(), Counts::all_dead(2));
+    assert_eq!(
+        census.counts(),
+        Counts::all_dead(nodes + 1),
+        "N2: nodes are freed once, and none is left"
+    );
+}
+
+/// Publishes a batch whose tasks do nothing on an injector of its own. What the test leaves is judged: the batch is
+/// finished, and its node was freed once.
+fn with_idle_batch(name: &'static str, plan: Plan, test: impl FnOnce(&Injector, &Handle)) {
+    let _watchdog = watch(name, DEADLINE);
+    with_injector(1, |census, injector| {
+        let handle = injector.publish(census.enrol(|| idle_batch(plan)));
+        test(injector, &handle);
+        injector.wait(&handle);
+        injector.release(handle);
+    });
+}
+
+/// Publishes many batches of one task that does nothing.
+fn with_idle_batches(batches: usize, test: impl FnOnce(&Injector, Vec<Handle>)) {
+    let plan = Plan {
+        tasks: 1,
+        threads: 1,
+        helpers: 1,
+        grain: Grain::SINGLE,
+    };
+    with_injector(batches, |census, injector| {
+        let publish = |_| injector.publish(census.enrol(|| idle_batch(plan)));
+        test(injector, (0..batches).map(publish).collect());
+    });
 }
 
 /// Two participants share a batch of the largest size: no number of the claim word or of the latch overflows.
@@ -226,13 +261,9 @@ fn b4_helpers_are_counted_to_the_end() {
         }
         assert!(injector.take().is_none(), "nobody more is admitted");
         assert!(!handle.batch().is_claimable());
-        let mut own = handle.claim().expect("the handle is");
+        let own = handle.claim().expect("the handle is");
         assert_eq!(own.range(), limit..limit + 1);
-        own.run();
-        while own.advance(None) {
-            own.run();
-        }
-        injector.complete(own);
+        run_out(injector, own);
     });
 }
 
@@ -240,40 +271,39 @@ fn b4_helpers_are_counted_to_the_end() {
 #[test]
 fn b6_two_clones_go_at_once() {
     let _watchdog = watch("b6_two_clones_go_at_once", DEADLINE);
-    let (rounds, batches) = if cfg!(miri) { (2, 10) } else { (50, 1_000) };
-    let plan = Plan {
-        tasks: 1,
-        threads: 1,
-        helpers: 1,
-        grain: Grain::SINGLE,
-    };
+    let (rounds, batches) = if cfg!(miri) { (2, 10) } else { (40, 2_000) };
     for round in 0..rounds {
-        let (census, start) = (Census::new(), Barrier::new(2));
-        let injector = census.enrol(|| Injector::new(0));
-        let handles: Vec<_> = (0..batches)
-            .map(|_| injector.publish(census.enrol(|| idle_batch(plan))))
-            .collect();
-        while let Some(mut claim) = injector.take() {
-            claim.run();
-            injector.complete(claim);
-        }
-        let give_up = |handles: Vec<Handle>| {
-            start.wait();
-            let last = handles.into_iter().filter_map(Handle::part);
-            last.map(|last| injector.release(last)).count()
-        };
-        let last = thread::scope(|scope| {
-            let threads = [handles.clone(), handles].map(|handles| scope.spawn(|| give_up(handles)));
-            threads.map(|thread| thread.join().expect("the thread ends"))
+        with_idle_batches(batches, |injector, handles| {
+            while let Some(claim) = injector.take() {
+                run_out(injector, claim);
+            }
+            let at = [AtomicUsize::new(0), AtomicUsize::new(0)];
+            let give_up = |me: usize, handles: Vec<Handle>| {
+                let part = |(step, handle): (usize, Handle)| {
+                    // Waits for the other, but not for one that does not run.
+                    at[me].store(step, Ordering::Relaxed);
+                    (0..500)
+                        .take_while(|_| at[1 - me].load(Ordering::Relaxed) < step)
+                        .for_each(|_| hint::spin_loop());
+                    handle.part()
+                };
+                let last = handles.into_iter().enumerate().filter_map(part);
+                last.map(|last| injector.release(last)).count()
+            };
+            let last = thread::scope(|scope| {
+                let clones = handles.clone();
+                let threads = [
+                    scope.spawn(|| give_up(0, clones)),
+                    scope.spawn(|| give_up(1, handles)),
+                ];
+                threads.map(|thread| thread.join().expect("the thread ends"))
+            });
+            assert_eq!(
+                last[0] + last[1],
+                batches,
+                "of the handles were the last ones, in round {round}"
+            );
         });
-        assert_eq!(
-            last[0] + last[1],
-            batches,
-            "of the handles were the last ones, in round {round}"
-        );
-        drop(injector);
-        census::flush();
-        assert_eq!(census.counts(), Counts::all_dead(batches + 1));
     }
 }
 
@@ -281,37 +311,46 @@ fn b6_two_clones_go_at_once() {
 /// finished: that is all that a pool which is dropped can look at.
 #[test]
 fn w5_who_sees_no_guest_sees_their_tasks_finished() {
-    for round in 0..if cfg!(miri) { 5 } else { 500 } {
-        let plan = Plan {
-            tasks: 1,
-            threads: 1,
-            helpers: 1,
-            grain: Grain::SINGLE,
+    let _watchdog = watch("w5_who_sees_no_guest_sees_their_tasks_finished", DEADLINE);
+    let batches = if cfg!(miri) { 10 } else { 5_000 };
+    with_idle_batches(batches, |injector, handles| {
+        let turn = AtomicUsize::new(0);
+        let be_guest = |(step, handle): (usize, &Handle)| {
+            wait_until(|| turn.load(Ordering::Relaxed) > step);
+            let mut claim = injector.visit(handle).expect("nobody else is here");
+            (0..step % 4).for_each(|_| thread::yield_now());
+            claim.run();
+            injector.complete(claim);
+            injector.leave();
         };
-        with_idle_batch(
-            "w5_who_sees_no_guest_sees_their_tasks_finished",
-            plan,
-            |injector, handle| {
-                thread::scope(|scope| {
-                    let guest = scope.spawn(|| {
-                        let mut claim = injector.visit(handle).expect("nobody else is here");
-                        (0..round % 50).for_each(|_| thread::yield_now());
-                        claim.run();
-                        injector.complete(claim);
-                        injector.leave();
-                    });
-                    while handle.batch().is_claimable() {
-                        thread::yield_now();
-                    }
-                    injector.wait_for_guests();
-                    assert!(
-                        handle.batch().latch().is_finished(),
-                        "the guest is still at it, in round {round}"
-                    );
-                    // A join, unlike the end of the scope, waits for the thread's registration to be dropped.
-                    guest.join().expect("the guest ends");
-                });
-            },
-        );
+        thread::scope(|scope| {
+            let guest = scope.spawn(|| handles.iter().enumerate().for_each(be_guest));
+            for (step, handle) in handles.iter().enumerate() {
+                turn.store(step + 1, Ordering::Relaxed);
+                wait_until(|| !handle.batch().is_claimable());
+                injector.wait_for_guests();
+                assert!(
+                    handle.batch().latch().is_finished(),
+                    "the guest is still at it, in step {step}"
+                );
+            }
+            // A join, unlike the end of the scope, waits for the thread's registration to be dropped.
+            guest.join().expect("the guest ends");
+        });
+        handles.into_iter().for_each(|handle| injector.release(handle));
+    });
+}
+
+/// Looks as often as can be, and yet lets other threads run.
+fn wait_until(condition: impl Fn() -> bool) {
+    for looks in 1.. {
+        if condition() {
+            return;
+        }
+        if looks % 256 == 0 {
+            thread::yield_now()
+        } else {
+            hint::spin_loop()
+        }
     }
 }

@@ -20,6 +20,7 @@ mod fixture;
 mod idle;
 mod injector;
 mod latch;
+mod litmus;
 mod pool;
 mod queue;
 mod reclaim;
@@ -35,6 +36,7 @@ use crate::support::Model;
 /// Returns all models, in the order of the floors.
 fn models() -> impl Iterator<Item = &'static Model> {
     [
+        litmus::TABLE,
         reclaim::TABLE,
         queue::TABLE,
         latch::TABLE,
@@ -107,6 +109,7 @@ fn run_child(name: &str, oracle: &str) -> ExitCode {
     unsafe { std::env::set_var("ZERO_POOL_ORACLE", oracle) };
     driver::fail_on_any_panic();
     let schedules = support::explore(model);
+    litmus::conclude(model.name);
     println!("schedules {schedules}");
     ExitCode::SUCCESS
 }

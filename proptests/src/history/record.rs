@@ -1,8 +1,13 @@
 //! Runs real threads on a real injector, and writes down what they did.
 //!
-//! Producers publish batches of a few tasks and claim some of them through their handles. Consumers take, and go on in
-//! the batch they joined until it is exhausted. All of these are operations of the history; the tasks do nothing but say
+//! Producers publish batches of a few tasks, claim some of them through their handles, and look for more through the
+//! queue. Consumers take, and go on in the batch they joined until it is exhausted. All of these are operations of the history; the tasks do nothing but say
 //! which batch they belong to, since a claim does not know it.
+//!
+//! A processor runs an operation from its first step to its last mostly, and what matters is what others see between two
+//! steps. So there are *disturbers*, too: threads that sleep and wake again and again, and whom the system then gives the
+//! processor of some other thread, wherever that stands. A queue that hides what was pushed behind a stopped producer is
+//! found out five times as often with them as without.
 //!
 //! A [`Session`] is one injector and one clock. Each of its [rounds](Session::round) starts the threads anew and ends
 //! with a drained queue, so that the history of a round can be judged by itself: every operation of an earlier round
@@ -36,7 +41,7 @@ use std::ptr;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use zero_pool::batch::{Batch, Claim, Handle, Plan, Work};
 use zero_pool::grain::Grain;
@@ -49,6 +54,9 @@ use super::{BatchId, Event, Op, Range, Stamp};
 /// How many threads publish, and how many take.
 const PRODUCERS: usize = 2;
 const CONSUMERS: usize = 2;
+
+/// How many threads do nothing but take the processor away from the others.
+const DISTURBERS: usize = 2;
 
 /// How many empty answers a consumer gets in a row before it lets other threads run.
 const PATIENCE: usize = 16;
@@ -101,13 +109,14 @@ impl Session {
         }
     }
 
-    /// Runs a round in which each producer publishes so many batches, and returns its history. The seed chooses what
-    /// the producers do; what comes of it is up to the scheduler.
-    pub fn round(&mut self, pushes: usize, seed: u64) -> Vec<Op> {
+    /// Runs a round in which each producer publishes so many batches of at most so many tasks, and returns its history.
+    /// The seed chooses what the producers do; what comes of it is up to the scheduler.
+    pub fn round(&mut self, pushes: usize, tasks: u32, seed: u64) -> Vec<Op> {
         let round = Round {
             injector: &self.injector,
             clock: self.clock,
             pushes,
+            tasks,
             start: Barrier::new(PRODUCERS + CONSUMERS),
             producing: AtomicUsize::new(PRODUCERS),
         };
@@ -122,6 +131,7 @@ impl Session {
                 threads.push(scope.spawn(move || round.produce(first, &choices)));
             }
             threads.extend((0..CONSUMERS).map(|_| scope.spawn(|| round.consume())));
+            (0..DISTURBERS).for_each(|_| drop(scope.spawn(|| round.disturb())));
             threads
                 .into_iter()
                 .flat_map(|thread| thread.join().expect("a recorded thread ends"))
@@ -135,6 +145,7 @@ struct Round<'a> {
     injector: &'a Injector,
     clock: Clock,
     pushes: usize,
+    tasks: u32,
     start: Barrier,
     /// Producers that have not ended.
     producing: AtomicUsize,
@@ -145,11 +156,18 @@ impl Round<'_> {
         let mut recorder = Recorder::new(self, 4 * self.pushes);
         self.start.wait();
         for (batch, &choice) in (first..).zip(choices) {
-            recorder.produce(batch, choice);
+            recorder.produce(batch, self.tasks, choice);
         }
         // Released: who sees that nobody produces any more takes after all pushes.
         self.producing.fetch_sub(1, Ordering::Release);
         recorder.ops
+    }
+
+    fn disturb(&self) {
+        while self.producing.load(Ordering::Relaxed) > 0 {
+            thread::sleep(Duration::from_micros(10));
+            (0..100).for_each(|_| hint::spin_loop());
+        }
     }
 
     fn consume(&self) -> Vec<Op> {
@@ -203,10 +221,11 @@ impl<'a> Recorder<'a> {
         });
     }
 
-    /// Publishes a batch, claims from it or not, and pauses or not.
-    fn produce(&mut self, batch: BatchId, (what, which, size, _, pause): Choice) {
-        let tasks = 1 + u32::from(size) % 6;
-        let grain = Grain::from_bits(u64::from(which) % 3);
+    /// Publishes a batch of at most so many tasks. Then claims from it, looks for more until there is none, or does
+    /// neither.
+    fn produce(&mut self, batch: BatchId, most: u32, (what, grain, tasks, ..): Choice) {
+        let tasks = 1 + u32::from(tasks) % most;
+        let grain = Grain::from_bits(u64::from(grain) % 3);
         let node = node(
             batch,
             Plan {
@@ -218,12 +237,12 @@ impl<'a> Recorder<'a> {
         );
         let (handle, called, answered) = self.time(|| self.injector.publish(node));
         self.record(Event::Push { batch, tasks }, called, answered);
-        if what % 2 == 0 {
-            self.help(batch, &handle);
+        match what % 4 {
+            0 => self.help(batch, &handle),
+            1 => {}
+            _ => while self.take(true) {},
         }
         self.injector.release(handle);
-        // Mostly the queue runs dry meanwhile, and sometimes it does not.
-        (0..u32::from(pause) * u32::from(which % 4 != 0)).for_each(|_| hint::spin_loop());
     }
 
     /// Claims through the handle, and goes on to the end of the batch.
@@ -330,7 +349,7 @@ mod tests {
         let mut session = Session::new();
         for seed in 0..3 {
             let pushes = if cfg!(miri) { 5 } else { 200 };
-            let history = session.round(pushes, seed);
+            let history = session.round(pushes, 1 + 5 * (seed as u32 % 2), seed);
             let is_push = |op: &&Op| matches!(op.event, Event::Push { .. });
             assert_eq!(history.iter().filter(is_push).count(), PRODUCERS * pushes);
             assert_eq!(
