@@ -27,12 +27,12 @@ use core::ops::Range;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
-use crate::ZeroPool;
 use crate::batch::{Batch, Handle, Outcome, Plan};
 use crate::disjoint::Disjoint;
 use crate::frame;
 use crate::grain::Grain;
 use crate::injector::Injector;
+use crate::pool::ZeroPool;
 use crate::sync::Arc;
 use crate::unwind::{self, Payload};
 use crate::worker;
@@ -101,6 +101,7 @@ pub struct TaskFuture<'a> {
     parameters: PhantomData<&'a ()>,
 }
 
+/// What outlives the pool (P5): the hold of the batch, and a share of the queue.
 #[derive(Clone)]
 struct Open {
     handle: Handle,
@@ -284,7 +285,7 @@ impl<F: Copy, P> Copy for Submitted<'_, F, P> {}
 ///
 /// # Safety
 ///
-/// - `context` points to a [`Submitted`] of these types, and the range was claimed.
+/// - `context` points to a [`Submitted`] of these types (P6), and the range was claimed.
 unsafe fn run_submitted<F: Fn(&P), P>(context: *const (), range: Range<usize>) -> Option<Payload> {
     // SAFETY: the caller owes the type; the node keeps it while claimed tasks are unfinished (N1).
     let submitted = unsafe { &*context.cast::<Submitted<'_, F, P>>() };

@@ -66,7 +66,10 @@ impl Grain {
 /// Returns how many of `remaining` tasks the next claim takes when `threads` share them.
 pub const fn chunk(remaining: u64, threads: u32, grain: Grain) -> u64 {
     let threads = if threads == 0 { 1 } else { threads as u64 };
+    // G3: a share of the rest, so that the rest shrinks by a constant factor.
     let share = remaining / (2 * threads);
+    // G2: near the end the grain alone decides, which is one task for costly ones.
     let wanted = if share > grain.tasks() { share } else { grain.tasks() };
+    // G1: a grain is one task at least, so a chunk is empty only if nothing remains.
     if wanted < remaining { wanted } else { remaining }
 }

@@ -224,6 +224,7 @@ impl Idle {
             // ORDERING: Relaxed on success: the word we acquired is the word we replace. Acquire on failure, as for
             // the load [E-push].
             match self.word.compare_exchange_weak(word.0, popped.0, Ordering::Relaxed, Ordering::Acquire) {
+                // E2: the pop took this worker, so its sleep is ours to end.
                 Ok(_) => return slot.wake(LOOK),
                 Err(now) => word = Word(now),
             }
@@ -233,7 +234,7 @@ impl Idle {
     /// Ends the state of looking, with work in hand. The caller then fences and looks again.
     pub fn leave(&self, looking: Looking) {
         let Looking(()) = looking;
-        // ORDERING: Relaxed; what it must be ordered against is the caller's second look, by a fence [W-leave].
+        // ORDERING: Relaxed; what it must be ordered against is the caller's second look, by a fence: [W-fence] of the `injector`.
         let before = Word(self.word.fetch_and(!LOOKING, Ordering::Relaxed));
         debug_assert!(before.has_looker(), "E1: only the looking worker leaves");
     }
@@ -273,6 +274,7 @@ impl Idle {
         loop {
             // ORDERING: Acquire; pairs with the Release in `Slot::wake` [E-wake].
             match slot.state.load(Ordering::Acquire) {
+                // E5: the system takes us off the processor.
                 SLEEP => seat.parker.park(),
                 LOOK => return Woken::Look(seat, Looking(())),
                 _ => return Woken::Closed,
@@ -293,6 +295,7 @@ impl Idle {
                 Err(now) => word = Word(now),
             }
         }
+        // E3: the stack is ours, and no push succeeds any more.
         let mut top = word.top();
         while top != 0 {
             let slot = &self.slots[top as usize - 1];

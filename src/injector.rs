@@ -149,7 +149,7 @@ impl Injector {
         self.idle.sleep(announced)
     }
 
-    /// Wakes somebody if there is something to claim. After `announce` that may be the caller itself.
+    /// Wakes somebody if there is something to claim (W1). After `announce` that may be the caller itself.
     fn pass_on(&self) {
         let guard = self.domain.pin();
         let more = self.queue.scan(&guard, |batch| batch.is_claimable().then_some(()));

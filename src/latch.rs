@@ -187,6 +187,7 @@ impl Latch {
         let mut deadline = Deadline::after(timeout);
         let parker = Parker::new();
         while !self.is_finished() {
+            // L5: the entry of the round before was taken back.
             let Some(left) = deadline.remaining() else { return false };
             if let Some(ticket) = lot.enter(self, || Sleeper::Thread(parker.unparker())) {
                 parker.park_timeout(left);
@@ -284,6 +285,7 @@ impl Lot {
     /// The address may belong to another latch by now, whose sleepers then wake for nothing and enter again.
     pub fn wake(&self, key: usize, mut wake: impl FnMut(Sleeper)) {
         let bucket = self.bucket(key);
+        // L4: who entered later has seen the latch finished, or waits for another one.
         let end = Ticket(lock(bucket).next_ticket);
         while let Some(sleeper) = Self::take(bucket, key, end) {
             wake(sleeper);

@@ -190,6 +190,7 @@ impl Drop for ZeroPool {
             // A worker catches all panics of foreign code. Should it die of one of our own, the others still end.
             let _ = thread.join();
         }
+        // P7: the workers have run what they could find; what guests had claimed is finished when they leave.
         self.injector.wait_for_guests();
     }
 }

@@ -133,6 +133,7 @@ impl<N: Node> Queue<N> {
             // ORDERING: Release on success; pairs with the Acquire loads of `next` [Q-link]. Q1: only null is ever
             // replaced. Acquire on failure; pairs with the link CAS [Q-link], as we hand the successor on to `tail`.
             match last.next().compare_exchange(ptr::null_mut(), node, Ordering::Release, Ordering::Acquire) {
+                // Q2: from here on every scan finds the node, whether or not we live to move `tail`.
                 Ok(_) => return self.help(tail, node),
                 Err(next) => self.help(tail, next),
             }

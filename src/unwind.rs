@@ -52,7 +52,7 @@ pub fn quietly(foreign: impl FnOnce()) {
     }
 }
 
-/// Drops a payload, which may itself panic.
+/// Drops a payload, which may itself panic (X3).
 #[cold]
 pub fn discard(payload: Payload) {
     if let Err(thrown_by_drop) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -84,11 +84,11 @@ proptest! {
 
     /// A batch of any size hands each of its parameters to one task, whatever their type.
     #[test]
-    fn p6_parameters_of_any_type_are_handed_out_once(
+    fn d1_parameters_of_any_type_are_handed_out_once(
         workers in workers(),
         tasks in prop_oneof![0..=4_usize, 0..=3_000_usize, Just(100_000)],
     ) {
-        let _watchdog = watch("p6_parameters_of_any_type_are_handed_out_once", DEADLINE);
+        let _watchdog = watch("d1_parameters_of_any_type_are_handed_out_once", DEADLINE);
         let pool = ZeroPool::with_workers(workers);
         assert_visited_once(&pool, tasks, ());
         assert_visited_once(&pool, tasks, Aligned);

@@ -201,7 +201,7 @@ impl Batch {
         ClaimWord(self.claim.load(Ordering::Acquire)).admits(&self.plan)
     }
 
-    /// Claims the first range of the participation of one more thread.
+    /// Claims the first range of the participation of one more thread, if the cap allows it (B4).
     pub fn join(&self) -> Option<Claim> {
         let range = self.claim_range(|word| word.admits(&self.plan).then_some(HELPER), None)?;
         Some(Claim::of(self, range))
