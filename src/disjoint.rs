@@ -32,11 +32,7 @@ impl<T> Copy for Disjoint<'_, T> {}
 impl<'a, T> Disjoint<'a, T> {
     /// Prepares the elements of `slice`.
     pub(crate) fn new(slice: &'a [T]) -> Self {
-        Self {
-            first: slice.as_ptr(),
-            len: slice.len(),
-            slice: PhantomData,
-        }
+        Self { first: slice.as_ptr(), len: slice.len(), slice: PhantomData }
     }
 
     /// Returns the number of elements.

@@ -101,10 +101,7 @@ impl ZeroPool {
 
     fn start(workers: usize, builder: impl Fn() -> thread::Builder) -> io::Result<Self> {
         let injector = Arc::new(Injector::new(workers));
-        let mut pool = Self {
-            injector,
-            threads: Vec::with_capacity(workers),
-        };
+        let mut pool = Self { injector, threads: Vec::with_capacity(workers) };
         for worker in 0..workers {
             let injector = Arc::clone(&pool.injector);
             let body = move || {
@@ -113,8 +110,7 @@ impl ZeroPool {
                 worker::work(&injector, seat);
             };
             // P9: on an error the pool is dropped with the workers it has.
-            pool.threads
-                .push(builder().name(format!("zero-pool-{worker}")).spawn(body)?);
+            pool.threads.push(builder().name(format!("zero-pool-{worker}")).spawn(body)?);
         }
         Ok(pool)
     }
@@ -142,21 +138,13 @@ impl ZeroPool {
     ///
     /// - As for [`Batch::new`], for the time of this call.
     pub(crate) unsafe fn run(&self, tasks: usize, work: Work) -> Option<Payload> {
-        debug_assert!(
-            tasks as u64 <= Batch::MAX_TASKS,
-            "B1: cut into pieces by the caller"
-        );
+        debug_assert!(tasks as u64 <= Batch::MAX_TASKS, "B1: cut into pieces by the caller");
         let threads = self.workers() as u32;
         if tasks <= 1 || threads == 1 {
             // SAFETY: passed on to the caller.
             return unsafe { (work.run)(work.context, 0..tasks) };
         }
-        let plan = Plan {
-            tasks: tasks as u64,
-            threads,
-            helpers: threads - 1,
-            grain: Grain::SINGLE,
-        };
+        let plan = Plan { tasks: tasks as u64, threads, helpers: threads - 1, grain: Grain::SINGLE };
         // SAFETY: passed on to the caller; we return when all tasks are finished.
         let handle = self.injector.publish(unsafe { Batch::new(work, plan) });
         worker::wait(&self.injector, &handle);
@@ -197,9 +185,7 @@ impl Drop for ZeroPool {
 
 impl fmt::Debug for ZeroPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ZeroPool")
-            .field("workers", &self.workers())
-            .finish_non_exhaustive()
+        f.debug_struct("ZeroPool").field("workers", &self.workers()).finish_non_exhaustive()
     }
 }
 
@@ -213,10 +199,7 @@ mod tests {
     fn workers_alive() -> usize {
         let tasks = fs::read_dir("/proc/self/task").expect("Linux lists its threads");
         let name = |task: io::Result<fs::DirEntry>| fs::read_to_string(task.ok()?.path().join("comm")).ok();
-        tasks
-            .filter_map(name)
-            .filter(|name| name.starts_with("zero-pool-"))
-            .count()
+        tasks.filter_map(name).filter(|name| name.starts_with("zero-pool-")).count()
     }
 
     #[test]
@@ -225,18 +208,10 @@ mod tests {
         let builder = || {
             started.set(started.get() + 1);
             let builder = thread::Builder::new();
-            if started.get() < 4 {
-                builder
-            } else {
-                builder.stack_size(usize::MAX / 4)
-            }
+            if started.get() < 4 { builder } else { builder.stack_size(usize::MAX / 4) }
         };
         let failed = ZeroPool::start(9, builder);
-        assert!(
-            failed.is_err(),
-            "there is room for a stack of {} bytes",
-            usize::MAX / 4
-        );
+        assert!(failed.is_err(), "there is room for a stack of {} bytes", usize::MAX / 4);
         assert_eq!((started.get(), workers_alive()), (4, 0));
     }
 }

@@ -62,18 +62,10 @@ impl ZeroPool {
         let mut first = None;
         let mut rest = range;
         while !rest.is_empty() {
-            let tasks = usize::try_from(Batch::MAX_TASKS)
-                .unwrap_or(usize::MAX)
-                .min(rest.len());
-            let piece = Loop {
-                body: &body,
-                start: rest.start,
-            };
+            let tasks = usize::try_from(Batch::MAX_TASKS).unwrap_or(usize::MAX).min(rest.len());
+            let piece = Loop { body: &body, start: rest.start };
             rest.start += tasks;
-            let work = Work {
-                run: run_loop::<F>,
-                context: ptr::from_ref(&piece).cast(),
-            };
+            let work = Work { run: run_loop::<F>, context: ptr::from_ref(&piece).cast() };
             // SAFETY: `piece` outlives the call, and a body that is `Sync` may be called on any thread.
             let panic = unsafe { self.run(tasks, work) };
             unwind::keep_first(&mut first, panic);

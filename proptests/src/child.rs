@@ -27,9 +27,7 @@ pub fn limited(test: &str, commands: &str, body: impl FnOnce()) {
         return body();
     }
     let mut shell = Command::new("sh");
-    shell
-        .args(["-c", &format!("{commands} && exec \"$0\" \"$@\"")])
-        .arg(this_binary().get_program());
+    shell.args(["-c", &format!("{commands} && exec \"$0\" \"$@\"")]).arg(this_binary().get_program());
     judge(test, shell.args(arguments(test)).env(NAME, test).output());
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`history`] | recorded histories of real threads, and who judges them in O(n log n) | `tests/histories.rs` |
 //! | [`program`] | random programs on one injector, beside the sequential specification | `tests/queue.rs` |
-//! | [`census`] | an allocator that counts the deaths of nodes | `tests/queue.rs`, `tests/nodes.rs` |
+//! | [`census`] | an allocator that counts the deaths of nodes | `tests/queue.rs`, `batch.rs`, `nodes.rs` |
 //! | [`child`] | a process of its own, for tests that measure theirs | `tests/faults.rs` |
 //! | [`watchdog`] | a deadline for tests that would otherwise hang | every test with threads |
 //! | [`config!`](crate::config) | how many cases a property runs, and where its failures are kept | every property |
@@ -25,10 +25,7 @@ pub mod watchdog;
 #[macro_export]
 macro_rules! config {
     ($cases:expr) => {
-        $crate::configuration(
-            $cases,
-            concat!("tests/proptest-regressions/", module_path!(), ".txt"),
-        )
+        $crate::configuration($cases, concat!("tests/proptest-regressions/", module_path!(), ".txt"))
     };
 }
 
@@ -36,18 +33,10 @@ macro_rules! config {
 pub fn configuration(cases: u32, regressions: &'static str) -> proptest::test_runner::Config {
     use proptest::test_runner::{Config, FailurePersistence, FileFailurePersistence};
     let default = Config::default();
-    let raised = if std::env::var_os("PROPTEST_CASES").is_some() {
-        default.cases
-    } else {
-        0
-    };
+    let raised = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 0 };
     let kept = || -> Box<dyn FailurePersistence> { Box::new(FileFailurePersistence::Direct(regressions)) };
     Config {
-        cases: if cfg!(miri) {
-            (cases / 100).max(2)
-        } else {
-            cases.max(raised)
-        },
+        cases: if cfg!(miri) { (cases / 100).max(2) } else { cases.max(raised) },
         // Miri isolates a test from the file system.
         failure_persistence: (!cfg!(miri)).then(kept),
         ..default

@@ -45,10 +45,7 @@ struct Signal {
 
 impl Signal {
     const fn new() -> Self {
-        Self {
-            given: Mutex::new(false),
-            changed: Condvar::new(),
-        }
+        Self { given: Mutex::new(false), changed: Condvar::new() }
     }
 
     fn give(&self) {
@@ -85,10 +82,7 @@ struct Gate {
 
 impl Gate {
     const fn new() -> Self {
-        Self {
-            begun: Signal::new(),
-            go: Signal::new(),
-        }
+        Self { begun: Signal::new(), go: Signal::new() }
     }
 
     fn run(&self) {
@@ -100,10 +94,7 @@ impl Gate {
     fn occupy<'a>(&'a self, pool: &ZeroPool) -> Occupied<'a> {
         let future = pool.submit_task(Self::run, self);
         self.begun.wait();
-        Occupied {
-            gate: self,
-            _future: future,
-        }
+        Occupied { gate: self, _future: future }
     }
 }
 
@@ -122,9 +113,7 @@ impl Drop for Occupied<'_> {
 /// What a panic said.
 fn message(payload: &(dyn std::any::Any + Send)) -> &str {
     let owned = payload.downcast_ref::<String>().map(String::as_str);
-    owned
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .expect("it is a message")
+    owned.or_else(|| payload.downcast_ref::<&str>().copied()).expect("it is a message")
 }
 
 /// Counts the bytes that this process has allocated.

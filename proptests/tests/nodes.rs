@@ -21,10 +21,7 @@ unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
     None
 }
 
-const NOTHING: Work = Work {
-    run: nothing,
-    context: ptr::null(),
-};
+const NOTHING: Work = Work { run: nothing, context: ptr::null() };
 
 /// How many batches show whether nodes are freed along the way.
 const MANY: usize = if cfg!(miri) { 300 } else { 5_000 };
@@ -44,25 +41,14 @@ impl Yard {
     fn new() -> Arc<Self> {
         let census = Census::new();
         let injector = census.enrol(|| Injector::new(0));
-        Arc::new(Self {
-            census,
-            injector,
-            published: AtomicUsize::new(0),
-            most_alive: AtomicUsize::new(0),
-        })
+        Arc::new(Self { census, injector, published: AtomicUsize::new(0), most_alive: AtomicUsize::new(0) })
     }
 
     fn publish(&self, work: Work) -> Handle {
-        let plan = Plan {
-            tasks: 2,
-            threads: 1,
-            helpers: 1,
-            grain: Grain::SINGLE,
-        };
+        let plan = Plan { tasks: 2, threads: 1, helpers: 1, grain: Grain::SINGLE };
         self.published.fetch_add(1, Ordering::Relaxed);
         // SAFETY: each test keeps the context of its work, and says what may run it.
-        self.injector
-            .publish(self.census.enrol(|| unsafe { Batch::new(work, plan) }))
+        self.injector.publish(self.census.enrol(|| unsafe { Batch::new(work, plan) }))
     }
 
     /// Claims both tasks of a batch, one through the queue, so that it cannot hold up the unlinking of others.
@@ -79,10 +65,7 @@ impl Yard {
     fn churn(&self) {
         for batch in 1..=MANY {
             let handle = self.publish(NOTHING);
-            [handle.claim(), handle.claim()]
-                .into_iter()
-                .flatten()
-                .for_each(|claim| self.run(claim));
+            [handle.claim(), handle.claim()].into_iter().flatten().for_each(|claim| self.run(claim));
             self.injector.release(handle);
             if batch % 500 == 0 {
                 let Counts { born, dead, .. } = self.census.counts();
@@ -93,12 +76,8 @@ impl Yard {
 
     /// Asserts that few nodes were alive at any time, and that none is in the end.
     fn close(self: Arc<Self>) {
-        let Self {
-            census,
-            injector,
-            published,
-            most_alive,
-        } = Arc::into_inner(self).expect("the last to leave");
+        let Self { census, injector, published, most_alive } =
+            Arc::into_inner(self).expect("the last to leave");
         drop(injector);
         census::flush();
         assert_eq!(census.counts(), Counts::all_dead(published.into_inner() + 1));
@@ -125,13 +104,8 @@ fn r4_foreign_code_runs_while_nodes_are_freed() {
         None
     }
     let yard = Yard::new();
-    let handle = yard.publish(Work {
-        run: churning,
-        context: Arc::as_ptr(&yard).cast(),
-    });
-    yard.claim_both(&handle)
-        .into_iter()
-        .for_each(|claim| yard.run(claim));
+    let handle = yard.publish(Work { run: churning, context: Arc::as_ptr(&yard).cast() });
+    yard.claim_both(&handle).into_iter().for_each(|claim| yard.run(claim));
     yard.injector.release(handle);
     yard.close();
 }
@@ -163,15 +137,10 @@ unsafe fn throwing(yard: *const (), _: Range<usize>) -> Option<Payload> {
 #[test]
 fn r3_payloads_are_dropped_before_their_node() {
     let yard = Yard::new();
-    let work = Work {
-        run: throwing,
-        context: Arc::as_ptr(&yard).cast(),
-    };
+    let work = Work { run: throwing, context: Arc::as_ptr(&yard).cast() };
     let payloads = |expected: usize| assert_eq!(Arc::strong_count(&yard) - 1, expected, "payloads are alive");
     let handle = yard.publish(work);
-    yard.claim_both(&handle)
-        .into_iter()
-        .for_each(|claim| yard.run(claim));
+    yard.claim_both(&handle).into_iter().for_each(|claim| yard.run(claim));
     payloads(1);
     yard.injector.release(handle);
     payloads(0);

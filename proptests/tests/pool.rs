@@ -79,16 +79,29 @@ fn assert_visited_once<P: Clone>(pool: &ZeroPool, tasks: usize, param: P) {
     assert_eq!(visits.iter().sum::<usize>(), tasks);
 }
 
+/// Submits the parameters that `make` makes of their indexes, and counts what `read` finds in those that arrive.
+#[track_caller]
+fn assert_arrive<P>(pool: &ZeroPool, tasks: usize, make: fn(usize) -> P, read: fn(&P) -> usize) {
+    let params: Vec<_> = (0..tasks).map(make).collect();
+    let counts: Vec<_> = params.iter().map(|_| AtomicUsize::new(0)).collect();
+    let task = |param: &P| {
+        counts[read(param)].fetch_add(1, Ordering::Relaxed);
+    };
+    pool.submit_batch_uniform(task, &params).wait();
+    assert!(counts.into_iter().all(|count| count.into_inner() == 1));
+}
+
+fn tasks() -> impl Strategy<Value = usize> {
+    prop_oneof![0..=4_usize, 0..=3_000_usize, Just(30_000)]
+}
+
 proptest! {
     #![proptest_config(proptests::config!(300))]
 
-    /// A batch of any size hands each of its parameters to one task, whatever their type.
+    /// A batch of any size hands each of its parameters to one task, whatever their size and alignment.
     #[test]
-    fn d1_parameters_of_any_type_are_handed_out_once(
-        workers in workers(),
-        tasks in prop_oneof![0..=4_usize, 0..=3_000_usize, Just(100_000)],
-    ) {
-        let _watchdog = watch("d1_parameters_of_any_type_are_handed_out_once", DEADLINE);
+    fn d1_each_parameter_is_handed_out_once(workers in workers(), tasks in tasks()) {
+        let _watchdog = watch("d1_each_parameter_is_handed_out_once", DEADLINE);
         let pool = ZeroPool::with_workers(workers);
         assert_visited_once(&pool, tasks, ());
         assert_visited_once(&pool, tasks, Aligned);
@@ -96,7 +109,19 @@ proptest! {
         assert_visited_once(&pool, tasks, [1_u8; 3]);
         assert_visited_once(&pool, tasks, [1_u64; 9]);
         assert_visited_once(&pool, tasks, (Aligned, 1_u8));
-        assert_visited_once(&pool, tasks.min(3_000), Some(Box::new(1)));
+    }
+
+    /// Parameters arrive as what they are.
+    #[test]
+    fn p6_parameters_arrive_whole(workers in workers(), tasks in tasks()) {
+        let _watchdog = watch("p6_parameters_arrive_whole", DEADLINE);
+        let pool = ZeroPool::with_workers(workers);
+        assert_arrive(&pool, tasks, |index| index, |param| *param);
+        assert_arrive(&pool, tasks, |index| [index; 5], |param| param[4]);
+        assert_arrive(&pool, tasks, |index| (Aligned, index), |param| param.1);
+        assert_arrive(&pool, tasks, |index| (index as u32, 'x', 0_u8), |param| param.0 as usize);
+        assert_arrive(&pool, tasks, |index| Some(Box::new(index)), |param| **param.as_ref().unwrap());
+        assert_arrive(&pool, tasks, |index| index.to_string(), |param| param.parse().unwrap());
     }
 }
 
@@ -106,10 +131,7 @@ fn assert_each_index_once(pool: &ZeroPool, range: Range<usize>) {
         assert!(range.contains(&index));
         counts[index - range.start].fetch_add(1, Ordering::Relaxed);
     });
-    assert!(
-        counts.into_iter().all(|count| count.into_inner() == 1),
-        "{range:?}"
-    );
+    assert!(counts.into_iter().all(|count| count.into_inner() == 1), "{range:?}");
 }
 
 proptest! {

@@ -25,24 +25,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     environment::refuse_changed_builds()?;
     let status = Command::new("cargo")
-        .args([
-            "test",
-            "--package",
-            "loom_tests",
-            "--test",
-            "models",
-            "--target-dir",
-            TARGET,
-            "--",
-        ])
+        .args(["test", "--package", "loom_tests", "--test", "models", "--target-dir", TARGET, "--"])
         .args(&args.driver)
         .env("RUSTFLAGS", "--cfg loom --cfg crossbeam_loom")
         .env("ZERO_POOL_EXPECT_RECLAIMER", "epoch")
         .status()
         .context("cargo could not be started")?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

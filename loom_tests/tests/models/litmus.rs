@@ -31,19 +31,10 @@ static SEEN: Mutex<BTreeSet<Outcome>> = Mutex::new(BTreeSet::new());
 /// The outcomes that loom shows of each litmus.
 const SHOWN: &[(&str, &[Outcome])] = &[
     ("litmus_store_buffering_with_fences", &[(0, 1), (1, 0), (1, 1)]),
-    (
-        "litmus_store_buffering_with_seqcst_accesses",
-        &[(0, 0), (0, 1), (1, 0), (1, 1)],
-    ),
-    (
-        "litmus_message_passing_relaxed",
-        &[(0, 0), (1, 0), (2, 0), (3, 0)],
-    ),
+    ("litmus_store_buffering_with_seqcst_accesses", &[(0, 0), (0, 1), (1, 0), (1, 1)]),
+    ("litmus_message_passing_relaxed", &[(0, 0), (1, 0), (2, 0), (3, 0)]),
     ("litmus_load_buffering", &[(0, 0), (0, 1), (1, 0)]),
-    (
-        "litmus_a_failed_exchange_reads_the_latest",
-        &[(0, 0), (1, 0), (3, 0)],
-    ),
+    ("litmus_a_failed_exchange_reads_the_latest", &[(0, 0), (1, 0), (3, 0)]),
     ("litmus_a_load_masks_the_load_before", &[(0, 0), (1, 0)]),
 ];
 
@@ -147,9 +138,7 @@ fn litmus_a_load_masks_the_load_before() {
         |shared| {
             assert_eq!(shared[1].load(Relaxed), 0);
             shared[0].store(1, Relaxed);
-            shared[1]
-                .compare_exchange(0, 1, Relaxed, Relaxed)
-                .map_or(1, |_| 0)
+            shared[1].compare_exchange(0, 1, Relaxed, Relaxed).map_or(1, |_| 0)
         },
     );
 }

@@ -105,10 +105,7 @@ pub struct Violation {
 
 impl Violation {
     pub(crate) fn new(kind: Kind, ops: impl IntoIterator<Item = usize>) -> Self {
-        Self {
-            kind,
-            ops: ops.into_iter().collect(),
-        }
+        Self { kind, ops: ops.into_iter().collect() }
     }
 
     fn of(kind: Kind, a: &Windows, b: &Windows) -> Self {
@@ -118,19 +115,13 @@ impl Violation {
 
     /// Writes the violation out with the operations of its history.
     pub fn explain(&self, history: &[Op]) -> String {
-        self.ops.iter().fold(self.to_string(), |text, &at| {
-            format!("{text}\n  #{at}: {:?}", history[at])
-        })
+        self.ops.iter().fold(self.to_string(), |text, &at| format!("{text}\n  #{at}: {:?}", history[at]))
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "not linearizable: {:?}, by operations {:?}",
-            self.kind, self.ops
-        )
+        write!(f, "not linearizable: {:?}, by operations {:?}", self.kind, self.ops)
     }
 }
 
@@ -195,11 +186,8 @@ fn interleaved(windows: &[Windows]) -> Result<(), Violation> {
 
 /// Moves every first take out of the stretches in which other batches are certainly in service.
 fn settle(windows: &mut [Windows]) {
-    let mut stretches: Vec<_> = windows
-        .iter()
-        .filter(|b| b.served < b.claimed)
-        .map(|b| (b.served, b.claimed))
-        .collect();
+    let mut stretches: Vec<_> =
+        windows.iter().filter(|b| b.served < b.claimed).map(|b| (b.served, b.claimed)).collect();
     stretches.sort_unstable();
     for a in windows.iter_mut().filter(|a| a.take.is_some()) {
         let begun = stretches.partition_point(|&(from, _)| from < a.served);
@@ -215,11 +203,7 @@ fn settle(windows: &mut [Windows]) {
 /// Looks for an empty answer that is covered by stretches in which some batch certainly had tasks.
 fn false_empty(history: &[Op], windows: &[Windows]) -> Result<(), Violation> {
     let stretches = covered(windows);
-    for (at, op) in history
-        .iter()
-        .enumerate()
-        .filter(|(_, op)| op.event == Event::Empty)
-    {
+    for (at, op) in history.iter().enumerate().filter(|(_, op)| op.event == Event::Empty) {
         let begun = stretches.partition_point(|&(from, _)| from < op.called);
         if let Some((_, to)) = begun.checked_sub(1).map(|before| stretches[before])
             && op.answered < to
@@ -232,11 +216,8 @@ fn false_empty(history: &[Op], windows: &[Windows]) -> Result<(), Violation> {
 
 /// Returns the disjoint stretches of time, ends excluded, at each instant of which some batch certainly had tasks.
 fn covered(windows: &[Windows]) -> Vec<(Stamp, Stamp)> {
-    let mut parts: Vec<_> = windows
-        .iter()
-        .map(|a| (a.pushed.1, a.claimed))
-        .filter(|(from, to)| from < to)
-        .collect();
+    let mut parts: Vec<_> =
+        windows.iter().map(|a| (a.pushed.1, a.claimed)).filter(|(from, to)| from < to).collect();
     parts.sort_unstable();
     let mut whole = Vec::<(Stamp, Stamp)>::new();
     for (from, to) in parts {

@@ -102,11 +102,7 @@ impl Session {
     /// Begins a session.
     #[allow(clippy::new_without_default, reason = "a session begins at a time")]
     pub fn new() -> Self {
-        Self {
-            injector: Injector::new(0),
-            clock: Clock(Instant::now()),
-            batches: 0,
-        }
+        Self { injector: Injector::new(0), clock: Clock(Instant::now()), batches: 0 }
     }
 
     /// Runs a round in which each producer publishes so many batches of at most so many tasks, and returns its history.
@@ -132,10 +128,7 @@ impl Session {
             }
             threads.extend((0..CONSUMERS).map(|_| scope.spawn(|| round.consume())));
             (0..DISTURBERS).for_each(|_| drop(scope.spawn(|| round.disturb())));
-            threads
-                .into_iter()
-                .flat_map(|thread| thread.join().expect("a recorded thread ends"))
-                .collect()
+            threads.into_iter().flat_map(|thread| thread.join().expect("a recorded thread ends")).collect()
         })
     }
 }
@@ -199,11 +192,7 @@ struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     fn new(round: &'a Round<'_>, capacity: usize) -> Self {
-        Self {
-            injector: round.injector,
-            clock: round.clock,
-            ops: Vec::with_capacity(capacity),
-        }
+        Self { injector: round.injector, clock: round.clock, ops: Vec::with_capacity(capacity) }
     }
 
     /// Carries out an operation. Its event is not known yet, which `record` will tell.
@@ -214,11 +203,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn record(&mut self, event: Event, called: Stamp, answered: Stamp) {
-        self.ops.push(Op {
-            event,
-            called,
-            answered,
-        });
+        self.ops.push(Op { event, called, answered });
     }
 
     /// Publishes a batch of at most so many tasks. Then claims from it, looks for more until there is none, or does
@@ -226,15 +211,7 @@ impl<'a> Recorder<'a> {
     fn produce(&mut self, batch: BatchId, most: u32, (what, grain, tasks, ..): Choice) {
         let tasks = 1 + u32::from(tasks) % most;
         let grain = Grain::from_bits(u64::from(grain) % 3);
-        let node = node(
-            batch,
-            Plan {
-                tasks: tasks.into(),
-                threads: 2,
-                helpers: u32::MAX,
-                grain,
-            },
-        );
+        let node = node(batch, Plan { tasks: tasks.into(), threads: 2, helpers: u32::MAX, grain });
         let (handle, called, answered) = self.time(|| self.injector.publish(node));
         self.record(Event::Push { batch, tasks }, called, answered);
         match what % 4 {
@@ -248,9 +225,8 @@ impl<'a> Recorder<'a> {
     /// Claims through the handle, and goes on to the end of the batch.
     fn help(&mut self, batch: BatchId, handle: &Handle) {
         let (claim, called, answered) = self.time(|| handle.claim());
-        let event = claim.as_ref().map_or(Event::Exhausted { batch }, |claim| {
-            Event::Own(range(batch, claim))
-        });
+        let event =
+            claim.as_ref().map_or(Event::Exhausted { batch }, |claim| Event::Own(range(batch, claim)));
         self.record(event, called, answered);
         if let Some(mut claim) = claim {
             claim.run();
@@ -293,19 +269,12 @@ impl<'a> Recorder<'a> {
 /// Returns what was claimed last.
 fn range(batch: BatchId, claim: &Claim) -> Range {
     let ops::Range { start, end } = claim.range();
-    Range {
-        batch,
-        start: start as u32,
-        end: end as u32,
-    }
+    Range { batch, start: start as u32, end: end as u32 }
 }
 
 /// Makes a batch whose tasks say which it is. Its context is no address, but its number plus one, as null has a meaning.
 fn node(batch: BatchId, plan: Plan) -> Box<Batch> {
-    let work = Work {
-        run,
-        context: ptr::without_provenance(batch as usize + 1),
-    };
+    let work = Work { run, context: ptr::without_provenance(batch as usize + 1) };
     // SAFETY: `run` uses nothing behind the context, and does not unwind.
     unsafe { Batch::new(work, plan) }
 }

@@ -76,10 +76,7 @@ impl Job {
     ///
     /// - The job outlives every use of the batch.
     pub(super) unsafe fn batch(self: &Arc<Self>) -> Box<Batch> {
-        let work = Work {
-            run,
-            context: Arc::as_ptr(self).cast(),
-        };
+        let work = Work { run, context: Arc::as_ptr(self).cast() };
         // SAFETY: a job is atomics, and runs whatever range it is given on whatever thread; it lives long enough, as
         // the caller owes.
         unsafe { Batch::new(work, self.plan) }
@@ -98,17 +95,10 @@ impl Job {
     /// Takes note of what a waiter was told.
     pub(super) fn told(&self, outcome: Outcome) {
         match outcome {
-            Outcome::Done => assert_eq!(
-                self.panicking(),
-                0,
-                "B5: tasks panicked, and a waiter was not told"
-            ),
+            Outcome::Done => assert_eq!(self.panicking(), 0, "B5: tasks panicked, and a waiter was not told"),
             Outcome::Panicked(payload) => {
                 let thrown = payload.downcast::<Thrown>().expect("thrown by a task");
-                assert!(
-                    self.panics(thrown.task),
-                    "B5: a payload of another batch: {thrown:?}"
-                );
+                assert!(self.panics(thrown.task), "B5: a payload of another batch: {thrown:?}");
                 self.given.fetch_add(1, Ordering::Relaxed);
             }
             Outcome::PanicTaken => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
@@ -144,8 +134,7 @@ impl Job {
     pub(super) fn runs(&self, range: Range<u64>) -> Option<u32> {
         let mut runs = self.runs[range.start as usize..range.end as usize].iter();
         let first = runs.next()?.load(Ordering::Relaxed);
-        runs.all(|runs| runs.load(Ordering::Relaxed) == first)
-            .then_some(first)
+        runs.all(|runs| runs.load(Ordering::Relaxed) == first).then_some(first)
     }
 
     /// Counts the payloads that exist.
@@ -156,37 +145,15 @@ impl Job {
     /// Asserts what is true of a job at the end of every program.
     pub(super) fn assert_ended_well(&self) {
         let Plan { tasks, helpers, .. } = self.plan;
-        assert_eq!(
-            self.runs(0..tasks),
-            Some(1),
-            "B1: some task ran not once: {:?}",
-            self.runs
-        );
+        assert_eq!(self.runs(0..tasks), Some(1), "B1: some task ran not once: {:?}", self.runs);
         let joined = self.joined.load(Ordering::Relaxed);
-        assert!(
-            joined <= helpers,
-            "B4: {joined} workers joined, and {helpers} were admitted"
-        );
-        assert_eq!(
-            self.late.load(Ordering::Relaxed),
-            0,
-            "B3: tasks ran after the wait"
-        );
+        assert!(joined <= helpers, "B4: {joined} workers joined, and {helpers} were admitted");
+        assert_eq!(self.late.load(Ordering::Relaxed), 0, "B3: tasks ran after the wait");
         let thrown = self.payloads.thrown.load(Ordering::Relaxed) as usize;
-        assert_eq!(
-            thrown,
-            self.panicking(),
-            "X1: a task that panics is run like any other"
-        );
-        let (given, refused) = (
-            self.given.load(Ordering::Relaxed),
-            self.refused.load(Ordering::Relaxed),
-        );
+        assert_eq!(thrown, self.panicking(), "X1: a task that panics is run like any other");
+        let (given, refused) = (self.given.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed));
         let once = given == 1 || given == 0 && refused == 0;
-        assert!(
-            once,
-            "B5: {given} waiters got the payload, and {refused} were refused"
-        );
+        assert!(once, "B5: {given} waiters got the payload, and {refused} were refused");
         assert_eq!(self.payloads(), 0, "B5: payloads are left");
     }
 }

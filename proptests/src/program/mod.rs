@@ -50,10 +50,7 @@ pub struct Shape {
 
 /// One step of a program.
 #[derive(Clone, Copy, Debug)]
-#[allow(
-    missing_docs,
-    reason = "`who` is a participant, `batch` counts from the newest"
-)]
+#[allow(missing_docs, reason = "`who` is a participant, `batch` counts from the newest")]
 pub enum Step {
     /// Somebody publishes a batch and keeps its handle.
     Publish { plan: Plan, panics: u64 },
@@ -78,13 +75,8 @@ pub enum Step {
 /// Makes the steps of a program, at most `length` of them.
 pub fn steps(shape: Shape, length: usize) -> impl Strategy<Value = Vec<Step>> {
     let grain = || (0..6_u64).prop_map(Grain::from_bits);
-    let plan =
-        (shape.tasks, 0..5_u32, shape.helpers, grain()).prop_map(|(tasks, threads, helpers, grain)| Plan {
-            tasks,
-            threads,
-            helpers,
-            grain,
-        });
+    let plan = (shape.tasks, 0..5_u32, shape.helpers, grain())
+        .prop_map(|(tasks, threads, helpers, grain)| Plan { tasks, threads, helpers, grain });
     let who = || 0..PARTICIPANTS;
     let batch = || 0..8_usize;
     let step = prop_oneof![
@@ -116,9 +108,5 @@ pub fn run(steps: &[Step]) {
 
 /// Asserts that the nodes of so many batches, and the sentinel, were freed once each.
 fn assert_all_dead(census: &Census, batches: usize) {
-    assert_eq!(
-        census.counts(),
-        Counts::all_dead(batches + 1),
-        "N2: nodes are freed once, and none is left"
-    );
+    assert_eq!(census.counts(), Counts::all_dead(batches + 1), "N2: nodes are freed once, and none is left");
 }

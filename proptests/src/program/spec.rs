@@ -36,15 +36,7 @@ pub(super) struct Batch {
 
 impl Batch {
     fn new(plan: Plan) -> Self {
-        Self {
-            plan,
-            grain: plan.grain,
-            next: 0,
-            joined: 0,
-            active: 0,
-            finished: 0,
-            slot: Slot::Empty,
-        }
+        Self { plan, grain: plan.grain, next: 0, joined: 0, active: 0, finished: 0, slot: Slot::Empty }
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
@@ -127,9 +119,6 @@ impl Spec {
 
     /// A worker joins the oldest batch that admits one.
     pub(super) fn take(&mut self) -> Option<(usize, Range<u64>)> {
-        self.batches
-            .iter_mut()
-            .enumerate()
-            .find_map(|(at, batch)| Some((at, batch.join()?)))
+        self.batches.iter_mut().enumerate().find_map(|(at, batch)| Some((at, batch.join()?)))
     }
 }

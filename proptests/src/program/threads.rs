@@ -47,10 +47,7 @@ pub fn run_on_threads(programs: &[Vec<Step>], times: usize) {
         let spawn = |steps| scope.spawn(move || Runner::new(shared_by).run(steps, times));
         let threads: Vec<_> = programs.iter().map(Vec::as_slice).map(spawn).collect();
         // A join, unlike the end of the scope, waits for the thread's registration to be dropped.
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().expect("a thread of a program ends"))
-            .collect()
+        threads.into_iter().flat_map(|thread| thread.join().expect("a thread of a program ends")).collect()
     });
     let count = batches.len();
     shared.end(batches);
@@ -125,11 +122,7 @@ struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     fn new(shared: &'a Shared<'a>) -> Self {
-        Self {
-            shared,
-            batches: Vec::new(),
-            busy: [const { None }; PARTICIPANTS],
-        }
+        Self { shared, batches: Vec::new(), busy: [const { None }; PARTICIPANTS] }
     }
 
     /// Runs the steps so many times, ends its own participations, and returns what it published.
@@ -156,10 +149,7 @@ impl<'a> Runner<'a> {
                 self.with_handle(batch, |runner, handle, job| runner.shared.wait(handle, job));
             }
             Step::Clone { batch } => self.with_handle(batch, |runner, handle, job| {
-                let clone = Published {
-                    job: Arc::clone(job),
-                    handle: Some(handle.clone()),
-                };
+                let clone = Published { job: Arc::clone(job), handle: Some(handle.clone()) };
                 runner.shared.board.lock().expect("nobody panicked").push(clone);
             }),
             Step::Release { batch } => self.release(batch),
@@ -175,11 +165,7 @@ impl<'a> Runner<'a> {
     /// Does something with the handle of a batch, if that is there.
     fn with_handle(&self, from_newest: usize, then: impl FnOnce(&Self, &Handle, &Arc<Job>)) {
         let batch = self.place(from_newest).map(|at| &self.batches[at]);
-        if let Some(Published {
-            job,
-            handle: Some(handle),
-        }) = batch
-        {
+        if let Some(Published { job, handle: Some(handle) }) = batch {
             then(self, handle, job);
         }
     }
@@ -222,11 +208,7 @@ impl<'a> Runner<'a> {
     /// Takes somebody's handle from the board, joins the batch as a guest, and waits for it.
     fn visit(&mut self) {
         let found = self.shared.board.lock().expect("nobody panicked").pop();
-        let Some(Published {
-            job,
-            handle: Some(handle),
-        }) = found
-        else {
+        let Some(Published { job, handle: Some(handle) }) = found else {
             return;
         };
         self.finish_all();

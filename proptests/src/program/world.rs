@@ -98,11 +98,7 @@ impl<'a> World<'a> {
     fn take(&mut self, who: usize) {
         let (took, expected) = (self.injector.take(), self.spec.take());
         let range = expected.as_ref().map(|(_, range)| range.clone());
-        assert_eq!(
-            took.as_ref().map(Claim::range),
-            range,
-            "Q1, Q5: a worker took tasks from {expected:?}"
-        );
+        assert_eq!(took.as_ref().map(Claim::range), range, "Q1, Q5: a worker took tasks from {expected:?}");
         if let Some((claim, (batch, range))) = took.zip(expected) {
             self.begin(who, By::Queue, batch, claim, range);
         }
@@ -128,24 +124,14 @@ impl<'a> World<'a> {
             return;
         };
         let (claimed, expected) = (self.injector.visit(handle), self.spec.batches[batch].join());
-        assert_eq!(
-            claimed.as_ref().map(Claim::range),
-            expected,
-            "B4: a guest joined batch {batch}"
-        );
+        assert_eq!(claimed.as_ref().map(Claim::range), expected, "B4: a guest joined batch {batch}");
         if let Some((claim, range)) = claimed.zip(expected) {
             self.begin(who, By::Visit, batch, claim, range);
         }
     }
 
     fn begin(&mut self, who: usize, by: By, batch: usize, claim: Claim, range: Range<u64>) {
-        self.busy[who] = Some(Busy {
-            batch,
-            claim,
-            tasks: range.end - range.start,
-            by,
-            fresh: true,
-        });
+        self.busy[who] = Some(Busy { batch, claim, tasks: range.end - range.start, by, fresh: true });
     }
 
     fn work(&mut self, who: usize, grain: Option<Grain>) {
@@ -156,24 +142,11 @@ impl<'a> World<'a> {
         if !busy.claim.range().is_empty() {
             self.run(&mut busy);
         } else if let Some(range) = spec.advance(grain) {
-            assert!(
-                busy.claim.advance(grain),
-                "B1: batch {} has the tasks {range:?}",
-                busy.batch
-            );
-            assert_eq!(
-                busy.claim.range(),
-                range,
-                "B1: batch {}, after {grain:?}",
-                busy.batch
-            );
+            assert!(busy.claim.advance(grain), "B1: batch {} has the tasks {range:?}", busy.batch);
+            assert_eq!(busy.claim.range(), range, "B1: batch {}, after {grain:?}", busy.batch);
             busy.tasks += range.end - range.start;
         } else {
-            assert!(
-                !busy.claim.advance(grain),
-                "B2: batch {} is exhausted",
-                busy.batch
-            );
+            assert!(!busy.claim.advance(grain), "B2: batch {} is exhausted", busy.batch);
             return self.complete(busy);
         }
         self.busy[who] = Some(busy);
@@ -182,12 +155,7 @@ impl<'a> World<'a> {
     fn run(&mut self, busy: &mut Busy) {
         let (job, spec) = (&self.jobs[busy.batch], &mut self.spec.batches[busy.batch]);
         let range = busy.claim.range();
-        assert_eq!(
-            job.runs(range.clone()),
-            Some(0),
-            "B1: tasks {range:?} of batch {} ran early",
-            busy.batch
-        );
+        assert_eq!(job.runs(range.clone()), Some(0), "B1: tasks {range:?} of batch {} ran early", busy.batch);
         if std::mem::take(&mut busy.fresh) && busy.by != By::Handle {
             job::run_joined(&mut busy.claim);
         } else {
@@ -199,9 +167,7 @@ impl<'a> World<'a> {
             "B1: tasks {range:?} of batch {} ran not once",
             busy.batch
         );
-        range
-            .filter(|&task| job.panics(task))
-            .for_each(|task| spec.throw(task));
+        range.filter(|&task| job.panics(task)).for_each(|task| spec.throw(task));
     }
 
     fn complete(&mut self, busy: Busy) {
@@ -230,11 +196,7 @@ impl<'a> World<'a> {
         };
         let spec = &mut self.spec.batches[batch];
         let finished = self.injector.wait_timeout(handle, Duration::ZERO);
-        assert_eq!(
-            finished,
-            spec.is_finished(),
-            "L5: a timed wait tells whether batch {batch} is finished"
-        );
+        assert_eq!(finished, spec.is_finished(), "L5: a timed wait tells whether batch {batch} is finished");
         if !finished {
             return;
         }
@@ -266,12 +228,7 @@ impl<'a> World<'a> {
         }
         let Some(handle) = handles.pop() else { return };
         let last = handle.part();
-        assert_eq!(
-            last.is_some(),
-            is_last,
-            "B6: batch {batch} has {} more handles",
-            handles.len()
-        );
+        assert_eq!(last.is_some(), is_last, "B6: batch {batch} has {} more handles", handles.len());
         if let Some(last) = last {
             self.injector.release(last);
             spec.slot = Slot::Taken;
@@ -282,25 +239,14 @@ impl<'a> World<'a> {
     pub(super) fn compare(&self) {
         for (at, (spec, job)) in self.spec.batches.iter().zip(&self.jobs).enumerate() {
             let kept = u32::from(matches!(spec.slot, Slot::Payload(_)));
-            assert_eq!(
-                job.payloads(),
-                kept,
-                "B5: payloads of batch {at} that were not dropped"
-            );
+            assert_eq!(job.payloads(), kept, "B5: payloads of batch {at} that were not dropped");
             let Some(handle) = self.handles[at].first() else {
                 continue;
             };
             let batch = handle.batch();
-            let seen = (
-                batch.is_exhausted(),
-                batch.is_claimable(),
-                batch.latch().is_finished(),
-            );
+            let seen = (batch.is_exhausted(), batch.is_claimable(), batch.latch().is_finished());
             let expected = (spec.is_exhausted(), spec.admits(), spec.is_finished());
-            assert_eq!(
-                seen, expected,
-                "batch {at}: exhausted (B1), claimable (B4), finished (L2)"
-            );
+            assert_eq!(seen, expected, "batch {at}: exhausted (B1), claimable (B4), finished (L2)");
         }
         if !self.busy.iter().flatten().any(|busy| busy.by == By::Visit) {
             // W5: it returns at once.

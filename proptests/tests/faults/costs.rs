@@ -56,11 +56,8 @@ fn submit(batches: usize) -> isize {
 #[cfg_attr(miri, ignore = "starts a process")]
 fn r2_memory_does_not_grow_with_submissions() {
     const TEST: &str = "costs::r2_memory_does_not_grow_with_submissions";
-    let (few, many, deadline) = if is_long() {
-        (1_000_000, 10_000_000, 10 * DEADLINE)
-    } else {
-        (200_000, 2_000_000, DEADLINE)
-    };
+    let (few, many, deadline) =
+        if is_long() { (1_000_000, 10_000_000, 10 * DEADLINE) } else { (200_000, 2_000_000, DEADLINE) };
     let _watchdog = watch(TEST, deadline);
     alone(TEST, || {
         submit(1_000);
@@ -72,10 +69,7 @@ fn r2_memory_does_not_grow_with_submissions() {
             let left = live() - before;
             println!("{batches} submissions: {most} bytes at the most, {left} bytes are left");
             assert!(left <= SLACK, "{left} bytes are left of {batches} submissions");
-            assert!(
-                most <= HELD_BACK,
-                "{most} bytes were live during {batches} submissions"
-            );
+            assert!(most <= HELD_BACK, "{most} bytes were live during {batches} submissions");
         }
     });
 }
@@ -100,9 +94,6 @@ fn r2_short_threads_leave_nothing() {
         round();
         let growth = live() - after_one;
         println!("{growth} bytes of two thousand threads are left");
-        assert!(
-            growth <= HELD_BACK,
-            "{growth} bytes of two thousand threads are left"
-        );
+        assert!(growth <= HELD_BACK, "{growth} bytes of two thousand threads are left");
     });
 }

@@ -63,10 +63,7 @@ fn b1_parameters_of_no_size_run_once_each() {
             };
             let params = vec![(); tasks];
             // The first by the workers alone.
-            assert!(
-                pool.submit_batch_uniform(run, &params)
-                    .wait_timeout(Duration::MAX)
-            );
+            assert!(pool.submit_batch_uniform(run, &params).wait_timeout(Duration::MAX));
             pool.submit_batch_uniform(run, &params).wait();
             assert_eq!(runs.into_inner(), 2 * tasks);
         }
@@ -82,15 +79,9 @@ fn b1_more_tasks_than_fit_are_refused() {
     let run = |_: &()| ran.store(true, Ordering::Relaxed);
     for tasks in [1 << 40, usize::MAX] {
         let params = vec![(); tasks];
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            pool.submit_batch_uniform(run, &params).wait()
-        }));
+        let ended = catch_unwind(AssertUnwindSafe(|| pool.submit_batch_uniform(run, &params).wait()));
         let payload = ended.expect_err("no batch is that large");
-        assert!(
-            message(&*payload).contains("in one batch"),
-            "{}",
-            message(&*payload)
-        );
+        assert!(message(&*payload).contains("in one batch"), "{}", message(&*payload));
     }
     pool.submit_batch_uniform(|_: &()| (), &[(); 9]).wait();
     assert!(!ran.into_inner());
@@ -112,11 +103,7 @@ fn p7_queued_tasks_run_when_the_pool_is_dropped() {
     let mut held = Vec::new();
     for round in 0..200 {
         let future = pool.submit_batch_uniform(run, &RUNS);
-        if round % 2 == 0 {
-            future.detach()
-        } else {
-            held.push(future)
-        }
+        if round % 2 == 0 { future.detach() } else { held.push(future) }
     }
     thread::scope(|threads| {
         threads.spawn(|| {
@@ -149,10 +136,7 @@ fn p7_a_drop_waits_for_a_guest() {
         drop(busy);
         guest.go.give();
         drop(pool);
-        assert!(
-            ended.load(Ordering::Relaxed),
-            "the pool is gone, and a task of it runs"
-        );
+        assert!(ended.load(Ordering::Relaxed), "the pool is gone, and a task of it runs");
     });
 }
 
@@ -164,10 +148,7 @@ struct Owner {
 
 impl Owner {
     fn new(pool: &Arc<ZeroPool>) -> Self {
-        Self {
-            pool: Mutex::new(Some(Arc::clone(pool))),
-            gone: Signal::new(),
-        }
+        Self { pool: Mutex::new(Some(Arc::clone(pool))), gone: Signal::new() }
     }
 
     fn let_go(&self) {
@@ -258,10 +239,7 @@ impl Drop for AtExit {
         slow.wait();
         self.pool.submit_batch_uniform(run, &[(); 50]).wait();
         self.pool.for_each_index(0..50, |_| run(&()));
-        drop(
-            self.pool
-                .submit_batch_uniform(|_: &()| resume_unwind(Box::new(())), &[(); 5]),
-        );
+        drop(self.pool.submit_batch_uniform(|_: &()| resume_unwind(Box::new(())), &[(); 5]));
     }
 }
 
@@ -282,10 +260,7 @@ fn r2_threads_submit_while_they_end() {
                 pool.submit_batch_uniform(|_: &()| (), &[(); 50]).wait();
             }
         };
-        let at_exit = AtExit {
-            pool: Arc::clone(&pool),
-            runs: Arc::clone(&runs),
-        };
+        let at_exit = AtExit { pool: Arc::clone(&pool), runs: Arc::clone(&runs) };
         thread::scope(|threads| {
             threads.spawn(|| {
                 submit(submits_before);
@@ -308,21 +283,11 @@ fn r2_workers_submit_while_they_end() {
     let runs = Arc::new(AtomicUsize::new(0));
     let other = Arc::new(ZeroPool::with_workers(1));
     let pool = ZeroPool::with_workers(1);
-    let at_exit = Mutex::new(Some(AtExit {
-        pool: Arc::clone(&other),
-        runs: Arc::clone(&runs),
-    }));
+    let at_exit = Mutex::new(Some(AtExit { pool: Arc::clone(&other), runs: Arc::clone(&runs) }));
     let keep = |at_exit: &Mutex<Option<AtExit>>| {
         AT_EXIT.set(at_exit.lock().expect("nobody panics under the lock").take());
     };
-    assert!(
-        pool.submit_task(keep, &at_exit).wait_timeout(Duration::MAX),
-        "by the worker"
-    );
+    assert!(pool.submit_task(keep, &at_exit).wait_timeout(Duration::MAX), "by the worker");
     drop(pool);
-    assert_eq!(
-        runs.load(Ordering::Relaxed),
-        100,
-        "the drop joins the worker, with all that it keeps"
-    );
+    assert_eq!(runs.load(Ordering::Relaxed), 100, "the drop joins the worker, with all that it keeps");
 }

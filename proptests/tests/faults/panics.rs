@@ -14,10 +14,7 @@ use super::{DEADLINE, Signal, message};
 /// The worker runs every task, as a timed wait runs none.
 #[test]
 fn x1_ten_thousand_panics_leave_the_one_worker_alive() {
-    let _watchdog = watch(
-        "panics::x1_ten_thousand_panics_leave_the_one_worker_alive",
-        DEADLINE,
-    );
+    let _watchdog = watch("panics::x1_ten_thousand_panics_leave_the_one_worker_alive", DEADLINE);
     let pool = ZeroPool::with_workers(1);
     let worker = Mutex::new(None);
     for number in 0..10_000 {
@@ -58,23 +55,15 @@ fn b5_the_first_wait_has_the_payload_and_later_ones_a_message() {
     let _watchdog = watch(TEST, DEADLINE);
     let pool = ZeroPool::with_workers(2);
     let token = Arc::new(());
-    let future = pool.submit_task(
-        |token: &Arc<()>| panic_any((Arc::clone(token), vec![1, 2, 3])),
-        &token,
-    );
+    let future = pool.submit_task(|token: &Arc<()>| panic_any((Arc::clone(token), vec![1, 2, 3])), &token);
     let clones = [future.clone(), future.clone()];
     let payload = catch_unwind(AssertUnwindSafe(|| future.wait())).expect_err("the task panicked");
-    let (thrown, list) = *payload
-        .downcast::<(Arc<()>, Vec<i32>)>()
-        .expect("the payload is whole");
+    let (thrown, list) = *payload.downcast::<(Arc<()>, Vec<i32>)>().expect("the payload is whole");
     assert!(Arc::ptr_eq(&thrown, &token) && list == [1, 2, 3]);
     for clone in clones {
         assert!(clone.is_complete() && clone.wait_timeout(Duration::ZERO));
         let payload = catch_unwind(AssertUnwindSafe(|| clone.wait())).expect_err("the task panicked");
-        assert_eq!(
-            message(&*payload),
-            "a task panicked, and another waiter has its payload"
-        );
+        assert_eq!(message(&*payload), "a task panicked, and another waiter has its payload");
     }
 }
 
@@ -91,11 +80,7 @@ fn b5_each_payload_is_dropped_once() {
         assert_eq!(Arc::strong_count(&token), 1 + tasks, "the payloads are gone");
         let waited = pool.submit_batch_uniform(throw, &tokens);
         let payload = catch_unwind(AssertUnwindSafe(|| waited.wait())).expect_err("the tasks panicked");
-        assert_eq!(
-            Arc::strong_count(&token),
-            2 + tasks,
-            "one payload is left, and we have it"
-        );
+        assert_eq!(Arc::strong_count(&token), 2 + tasks, "one payload is left, and we have it");
         drop(payload);
     }
 }
@@ -122,19 +107,13 @@ impl Drop for Bomb {
 
 #[test]
 fn x3_payloads_that_panic_when_dropped_harm_nobody() {
-    let _watchdog = watch(
-        "panics::x3_payloads_that_panic_when_dropped_harm_nobody",
-        DEADLINE,
-    );
+    let _watchdog = watch("panics::x3_payloads_that_panic_when_dropped_harm_nobody", DEADLINE);
     let pool = ZeroPool::with_workers(1);
     let throw = |_: &()| resume_unwind(Box::new(Bomb));
     for tasks in [1, 2, 50] {
         let params = vec![(); tasks];
         let alone = pool.submit_batch_uniform(throw, &params);
-        assert!(
-            alone.wait_timeout(Duration::MAX),
-            "the worker survives what it drops"
-        );
+        assert!(alone.wait_timeout(Duration::MAX), "the worker survives what it drops");
         drop(alone);
         drop(pool.submit_batch_uniform(throw, &params));
         let waited = pool.submit_batch_uniform(throw, &params);
@@ -162,11 +141,7 @@ fn p8_payloads_own_the_pool() {
         let future = pool.submit_batch_uniform(throw, &owners);
         drop(pool);
         drop(future);
-        assert!(
-            owners
-                .into_iter()
-                .all(|owner| owner.into_inner().expect("as above").is_none())
-        );
+        assert!(owners.into_iter().all(|owner| owner.into_inner().expect("as above").is_none()));
     }
 }
 

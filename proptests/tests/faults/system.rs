@@ -44,11 +44,7 @@ fn p7_short_pools_leave_nothing() {
                 if number % 5 > 0 {
                     let future = pool.submit_batch_uniform(|_: &()| (), &[(); 5]);
                     pool.for_each_index(0..5, |_| ());
-                    if number % 2 == 0 {
-                        future.wait()
-                    } else {
-                        future.detach()
-                    }
+                    if number % 2 == 0 { future.wait() } else { future.detach() }
                 }
             }
             flush();
@@ -91,10 +87,7 @@ fn used() -> Duration {
         let schedule = task.expect("the system tells").path().join("schedstat");
         // A thread that has ended meanwhile uses no more.
         let text = fs::read_to_string(schedule).unwrap_or_default();
-        text.split(' ')
-            .next()
-            .and_then(|nanos| nanos.parse().ok())
-            .unwrap_or(0)
+        text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
     });
     Duration::from_nanos(nanos.sum())
 }
@@ -117,9 +110,6 @@ fn e5_an_idle_pool_uses_no_processor() {
         thread::sleep(Duration::from_millis(300));
         let idle = used() - before;
         println!("{idle:?} of processor time in 300 ms");
-        assert!(
-            idle < Duration::from_millis(10),
-            "{idle:?} of processor time in 300 ms"
-        );
+        assert!(idle < Duration::from_millis(10), "{idle:?} of processor time in 300 ms");
     });
 }

@@ -35,11 +35,7 @@ fn l5_a_timed_wait_of_no_time_never_sleeps() {
 fn l5_a_timed_wait_may_be_as_long_as_time() {
     let _watchdog = watch("waits::l5_a_timed_wait_may_be_as_long_as_time", DEADLINE);
     let pool = ZeroPool::with_workers(1);
-    for longest in [
-        Duration::MAX,
-        Duration::from_secs(u64::MAX / 4),
-        Duration::from_secs(i64::MAX as u64),
-    ] {
+    for longest in [Duration::MAX, Duration::from_secs(u64::MAX / 4), Duration::from_secs(i64::MAX as u64)] {
         let gate = Gate::new();
         let future = pool.submit_task(Gate::run, &gate);
         gate.begun.wait();
@@ -103,8 +99,7 @@ fn p1_nested_waits_end_on_few_workers() {
     for workers in [1, 2, 3] {
         let pool = ZeroPool::with_workers(workers);
         let leaves = AtomicUsize::new(0);
-        pool.submit_task(|levels: &usize| descend(&pool, *levels, &leaves), &6)
-            .wait();
+        pool.submit_task(|levels: &usize| descend(&pool, *levels, &leaves), &6).wait();
         assert_eq!(leaves.into_inner(), 4_usize.pow(6));
     }
 }
@@ -113,8 +108,7 @@ fn p1_nested_waits_end_on_few_workers() {
 fn p1_a_chain_of_waits_is_as_deep_as_it_likes() {
     fn chain(pool: &ZeroPool, levels: &usize) {
         if let Some(below) = levels.checked_sub(1) {
-            pool.submit_task(|levels: &usize| chain(pool, levels), &below)
-                .wait();
+            pool.submit_task(|levels: &usize| chain(pool, levels), &below).wait();
         }
     }
     let _watchdog = watch("waits::p1_a_chain_of_waits_is_as_deep_as_it_likes", DEADLINE);
@@ -131,8 +125,7 @@ fn p1_all_workers_wait_at_once() {
     let all = Barrier::new(3);
     let task = |_: &()| {
         all.wait();
-        pool.submit_batch_uniform(|_: &()| thread::yield_now(), &[(); 10])
-            .wait();
+        pool.submit_batch_uniform(|_: &()| thread::yield_now(), &[(); 10]).wait();
         all.wait();
         drop(pool.submit_batch_uniform(|_: &()| thread::yield_now(), &[(); 10]));
     };
@@ -169,8 +162,7 @@ fn p1_tasks_wait_under_a_lock_that_all_want() {
     let task = |lock: &&Mutex<u32>| {
         let mut held = lock.lock().expect("nobody panics under the lock");
         pool.for_each_index(0..10, |_| thread::yield_now());
-        pool.submit_batch_uniform(|_: &()| thread::yield_now(), &[(); 10])
-            .wait();
+        pool.submit_batch_uniform(|_: &()| thread::yield_now(), &[(); 10]).wait();
         *held += 1;
     };
     pool.submit_batch_uniform(task, &[&lock; 200]).wait();
@@ -185,10 +177,7 @@ struct Own {
 
 impl Own {
     const fn new() -> Self {
-        Self {
-            future: Mutex::new(None),
-            ran: Signal::new(),
-        }
+        Self { future: Mutex::new(None), ran: Signal::new() }
     }
 
     fn put(&self, future: TaskFuture<'static>) {
@@ -225,10 +214,7 @@ fn p1_a_task_that_waits_for_its_own_batch_panics() {
 /// The same from a task of another pool, which runs on the same stack, as its own worker is kept busy.
 #[test]
 fn p1_a_task_that_waits_for_its_callers_batch_panics() {
-    let _watchdog = watch(
-        "waits::p1_a_task_that_waits_for_its_callers_batch_panics",
-        DEADLINE,
-    );
+    let _watchdog = watch("waits::p1_a_task_that_waits_for_its_callers_batch_panics", DEADLINE);
     static OWN: Own = Own::new();
     let told = wait_inside(&OWN, |own| {
         let (other, gate) = (ZeroPool::with_workers(1), Gate::new());
@@ -241,10 +227,7 @@ fn p1_a_task_that_waits_for_its_callers_batch_panics() {
 
 #[test]
 fn p4_a_task_drops_the_last_future_of_its_own_batch() {
-    let _watchdog = watch(
-        "waits::p4_a_task_drops_the_last_future_of_its_own_batch",
-        DEADLINE,
-    );
+    let _watchdog = watch("waits::p4_a_task_drops_the_last_future_of_its_own_batch", DEADLINE);
     static OWN: Own = Own::new();
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     static TASKS: [(); 50] = [(); 50];
@@ -264,10 +247,7 @@ fn p4_a_task_drops_the_last_future_of_its_own_batch() {
 /// Each of two or more tasks waits for the others: a throttle that swallows a wake-up would let them wait for ever.
 #[test]
 fn w3_as_many_tasks_run_at_once_as_there_are_workers() {
-    let _watchdog = watch(
-        "waits::w3_as_many_tasks_run_at_once_as_there_are_workers",
-        DEADLINE,
-    );
+    let _watchdog = watch("waits::w3_as_many_tasks_run_at_once_as_there_are_workers", DEADLINE);
     for workers in [2, 3, 8] {
         let pool = ZeroPool::with_workers(workers);
         let all = Barrier::new(workers);
@@ -278,10 +258,7 @@ fn w3_as_many_tasks_run_at_once_as_there_are_workers() {
             let params = vec![(); workers];
             if round % 2 == 0 {
                 // By timed waits, which run no task: all are the workers'.
-                assert!(
-                    pool.submit_batch_uniform(meet, &params)
-                        .wait_timeout(Duration::MAX)
-                );
+                assert!(pool.submit_batch_uniform(meet, &params).wait_timeout(Duration::MAX));
             } else {
                 let futures: Vec<_> = params.iter().map(|param| pool.submit_task(meet, param)).collect();
                 assert!(futures.iter().all(|future| future.wait_timeout(Duration::MAX)));
@@ -364,10 +341,7 @@ fn e2_a_worker_that_others_unpark_sleeps_on() {
         *worker.lock().expect("nobody panics under the lock") = Some(thread::current());
     };
     assert!(pool.submit_task(give_away, &worker).wait_timeout(Duration::MAX));
-    let worker = worker
-        .into_inner()
-        .expect("as above")
-        .expect("the worker put it there");
+    let worker = worker.into_inner().expect("as above").expect("the worker put it there");
     thread::scope(|threads| {
         threads.spawn(|| pester(&worker, &stop));
         for _ in 0..1_000 {
@@ -376,10 +350,7 @@ fn e2_a_worker_that_others_unpark_sleeps_on() {
                 thread::park_timeout(Duration::from_micros(1));
                 all.wait();
             };
-            assert!(
-                pool.submit_batch_uniform(meet, &[&all; 2])
-                    .wait_timeout(Duration::MAX)
-            );
+            assert!(pool.submit_batch_uniform(meet, &[&all; 2]).wait_timeout(Duration::MAX));
         }
         drop(pool);
         stop.store(true, Ordering::Relaxed);

@@ -117,9 +117,7 @@ impl Step {
         let params = self.params(pool, &mut results);
         let shared = Shared(&params);
         let body = |index: usize| task(shared.get(index - start));
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            pool.for_each_index(start..start + self.tasks, body)
-        }));
+        let ended = catch_unwind(AssertUnwindSafe(|| pool.for_each_index(start..start + self.tasks, body)));
         assert_eq!(self.payloads([ended]), usize::from(self.panics_somewhere()));
         collect(params, results)
     }
@@ -178,10 +176,7 @@ impl Step {
                 Ok(()) => assert!(!self.panics_somewhere(), "the panic got lost"),
                 Err(payload) => match payload.downcast::<Planned>() {
                     Ok(planned) => {
-                        assert!(
-                            planned.step == self && self.panics_at(planned.index),
-                            "{planned:?}"
-                        );
+                        assert!(planned.step == self && self.panics_at(planned.index), "{planned:?}");
                         payloads += 1;
                     }
                     Err(other) => {
@@ -203,15 +198,9 @@ fn wait(future: TaskFuture<'_>) -> thread::Result<()> {
 fn wait_for_clones(future: TaskFuture<'_>, clones: usize) -> Vec<thread::Result<()>> {
     thread::scope(|threads| {
         let clones: Vec<_> = (0..clones).map(|_| future.clone()).collect();
-        let waiters: Vec<_> = clones
-            .into_iter()
-            .map(|clone| threads.spawn(move || wait(clone)))
-            .collect();
+        let waiters: Vec<_> = clones.into_iter().map(|clone| threads.spawn(move || wait(clone))).collect();
         drop(future);
-        waiters
-            .into_iter()
-            .map(|waiter| waiter.join().expect("panics are caught"))
-            .collect()
+        waiters.into_iter().map(|waiter| waiter.join().expect("panics are caught")).collect()
     })
 }
 
@@ -284,12 +273,7 @@ fn step(
     end: impl Strategy<Value = End>,
 ) -> impl Strategy<Value = Step> {
     let parts = (tasks, panics(), body, end);
-    parts.prop_map(|(tasks, panics, body, end)| Step {
-        tasks,
-        panics,
-        body,
-        end,
-    })
+    parts.prop_map(|(tasks, panics, body, end)| Step { tasks, panics, body, end })
 }
 
 /// Steps inside of tasks, with up to so many levels below them.

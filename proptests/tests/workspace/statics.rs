@@ -28,10 +28,7 @@ const PLAIN: &[&str] = &[
 ];
 
 fn check(sources: &[Source]) -> Vec<String> {
-    sources
-        .iter()
-        .flat_map(|source| [statics(source), sequential(source)].concat())
-        .collect()
+    sources.iter().flat_map(|source| [statics(source), sequential(source)].concat()).collect()
 }
 
 fn statics(source: &Source) -> Vec<String> {
@@ -43,10 +40,9 @@ fn statics(source: &Source) -> Vec<String> {
         if is(rest, &["macro_rules", "!", "each_thread", "{"]) && DOORS.contains(&source.path.as_str()) {
             at += closing(rest, 3);
         } else if is(rest, &["thread_local", "!"]) {
-            complaints.push(source.complain(
-                rest[0].line,
-                "a thread-local outlives a schedule: use `each_thread!`",
-            ));
+            complaints.push(
+                source.complain(rest[0].line, "a thread-local outlives a schedule: use `each_thread!`"),
+            );
             at += closing(rest, 2);
         } else if is(rest, &["each_thread", "!"]) {
             if !EACH_THREAD.contains(&source.path.as_str()) {
@@ -67,16 +63,10 @@ fn statics(source: &Source) -> Vec<String> {
 
 /// Tells whether the type of the static that begins here cannot change.
 fn has_plain_type(tokens: &[Token]) -> bool {
-    let value = tokens
-        .iter()
-        .position(|token| token.text == "=")
-        .unwrap_or(tokens.len());
+    let value = tokens.iter().position(|token| token.text == "=").unwrap_or(tokens.len());
     let number = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
     // After the keyword, the name and the colon.
-    tokens[..value]
-        .iter()
-        .skip(3)
-        .all(|token| PLAIN.contains(&token.text.as_str()) || number(&token.text))
+    tokens[..value].iter().skip(3).all(|token| PLAIN.contains(&token.text.as_str()) || number(&token.text))
 }
 
 fn sequential(source: &Source) -> Vec<String> {
@@ -99,46 +89,20 @@ fn nothing_outlives_a_schedule() {
 #[test]
 fn planted_statics_are_found() {
     let planted = |path: &str, text: &str| check(&[Source::new(path, text)]);
-    assert_none(&planted(
-        "src/idle.rs",
-        "static NAME: &'static str = \"x\"; fn f(x: &'static Mutex<u8>) {}",
-    ));
-    assert_none(&planted(
-        "src/idle.rs",
-        "static ALL: [(u8, fn(u8) -> u64); 3] = [];",
-    ));
-    assert_none(&planted(
-        "src/idle.rs",
-        "#[cfg(test)] mod tests { static N: AtomicU8 = AtomicU8::new(0); }",
-    ));
-    let (local, each) = (
-        "thread_local! { static X: Cell<u8> = x(); }",
-        "each_thread! { static X: Cell<u8> = x() }",
-    );
+    assert_none(&planted("src/idle.rs", "static NAME: &'static str = \"x\"; fn f(x: &'static Mutex<u8>) {}"));
+    assert_none(&planted("src/idle.rs", "static ALL: [(u8, fn(u8) -> u64); 3] = [];"));
+    assert_none(&planted("src/idle.rs", "#[cfg(test)] mod tests { static N: AtomicU8 = AtomicU8::new(0); }"));
+    let (local, each) =
+        ("thread_local! { static X: Cell<u8> = x(); }", "each_thread! { static X: Cell<u8> = x() }");
     let door = "macro_rules! each_thread { () => { ::std::thread_local! { static X: Y = x() } } }";
     assert_none(&planted("src/sync/std.rs", door));
     assert_one(&planted("src/pool.rs", door), &["src/pool.rs:1", "thread-local"]);
-    assert_one(
-        &planted("src/sync/std.rs", local),
-        &["src/sync/std.rs:1", "thread-local"],
-    );
+    assert_one(&planted("src/sync/std.rs", local), &["src/sync/std.rs:1", "thread-local"]);
     assert_none(&planted("src/frame.rs", each));
     assert_one(&planted("src/pool.rs", each), &["src/pool.rs:1", "EACH_THREAD"]);
-    assert_one(
-        &planted("src/pool.rs", "fn f() {\n static mut N: u8 = 0; }"),
-        &["src/pool.rs:2", "mutable"],
-    );
-    for kind in [
-        "AtomicU8",
-        "Mutex<u8>",
-        "OnceLock<u8>",
-        "&'static Cell<u8>",
-        "Own",
-    ] {
-        assert_one(
-            &planted("src/pool.rs", &format!("pub static X: {kind} = x();")),
-            &["not plain"],
-        );
+    assert_one(&planted("src/pool.rs", "fn f() {\n static mut N: u8 = 0; }"), &["src/pool.rs:2", "mutable"]);
+    for kind in ["AtomicU8", "Mutex<u8>", "OnceLock<u8>", "&'static Cell<u8>", "Own"] {
+        assert_one(&planted("src/pool.rs", &format!("pub static X: {kind} = x();")), &["not plain"]);
     }
     let inside = "macro_rules! m { () => { static X: AtomicU8 = AtomicU8::new(0); } }";
     assert_one(&planted("src/frame.rs", inside), &["not plain"]);
@@ -150,10 +114,7 @@ fn planted_orderings_are_found() {
     assert_none(&planted(
         "/// Not `SeqCst`.\nfn f() { atomic::fence(Ordering::SeqCst); x.load(Ordering::Acquire); }",
     ));
-    assert_one(
-        &planted("fn f() {\n x.load(Ordering::SeqCst); }"),
-        &["src/idle.rs:2", "SeqCst"],
-    );
+    assert_one(&planted("fn f() {\n x.load(Ordering::SeqCst); }"), &["src/idle.rs:2", "SeqCst"]);
     assert_one(&planted("use Ordering::SeqCst;"), &["SeqCst"]);
     assert_one(&planted("fn f() { debug_assert!(x.load(SeqCst)) }"), &["SeqCst"]);
 }

@@ -14,13 +14,7 @@ pub enum Order {
 }
 
 impl Order {
-    const ALL: [Self; 5] = [
-        Self::Relaxed,
-        Self::Acquire,
-        Self::Release,
-        Self::AcqRel,
-        Self::SeqCst,
-    ];
+    const ALL: [Self; 5] = [Self::Relaxed, Self::Acquire, Self::Release, Self::AcqRel, Self::SeqCst];
 
     /// Returns the ordering of this name, if it is one.
     pub fn named(name: &str) -> Option<Self> {

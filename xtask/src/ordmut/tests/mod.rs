@@ -58,15 +58,7 @@ fn every_ordering_is_found_in_the_order_of_the_text() {
     let (sites, _) = planted();
     let found: Vec<_> = sites
         .iter()
-        .map(|site| {
-            (
-                site.line,
-                site.function.as_str(),
-                site.operation.as_str(),
-                site.kind,
-                site.order,
-            )
-        })
+        .map(|site| (site.line, site.function.as_str(), site.operation.as_str(), site.kind, site.order))
         .collect();
     let push = "Stack::push";
     assert_eq!(
@@ -74,37 +66,13 @@ fn every_ordering_is_found_in_the_order_of_the_text() {
         [
             (6, push, "self.top.load", Kind::Load, Order::Acquire),
             (8, push, "self.count.fetch_add", Kind::Rmw, Order::AcqRel),
-            (
-                10,
-                push,
-                "self.next().compare_exchange_weak, success",
-                Kind::CasSuccess,
-                Order::Release
-            ),
-            (
-                10,
-                push,
-                "self.next().compare_exchange_weak, failure",
-                Kind::CasFailure,
-                Order::Acquire
-            ),
+            (10, push, "self.next().compare_exchange_weak, success", Kind::CasSuccess, Order::Release),
+            (10, push, "self.next().compare_exchange_weak, failure", Kind::CasFailure, Order::Acquire),
             (12, push, "self.top.load (2)", Kind::Load, Order::Acquire),
             (13, push, "fence", Kind::Fence, Order::SeqCst),
             (18, "free", "state.store", Kind::Store, Order::Release),
-            (
-                19,
-                "free",
-                "state.fetch_update, success",
-                Kind::CasSuccess,
-                Order::Release
-            ),
-            (
-                19,
-                "free",
-                "state.fetch_update, failure",
-                Kind::CasFailure,
-                Order::Relaxed
-            ),
+            (19, "free", "state.fetch_update, success", Kind::CasSuccess, Order::Release),
+            (19, "free", "state.fetch_update, failure", Kind::CasFailure, Order::Relaxed),
         ]
     );
 }
@@ -114,12 +82,7 @@ fn each_ordering_is_weakened_by_one_step() {
     let (sites, mutants) = planted();
     let steps: Vec<_> = mutants
         .iter()
-        .map(|mutant| {
-            (
-                mutant.number,
-                format!("{} -> {}", sites[mutant.site].order, mutant.to),
-            )
-        })
+        .map(|mutant| (mutant.number, format!("{} -> {}", sites[mutant.site].order, mutant.to)))
         .collect();
     let expected = [
         "Acquire -> Relaxed",
@@ -138,10 +101,7 @@ fn each_ordering_is_weakened_by_one_step() {
         let sites =
             finder::find("src/a.rs", &format!("fn f() {{ fence(Ordering::{order}) }}")).expect("a fence");
         let mutants = weaken::all(&sites).expect("a fence");
-        mutants
-            .iter()
-            .map(|mutant| mutant.to.to_string())
-            .collect::<Vec<_>>()
+        mutants.iter().map(|mutant| mutant.to.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(fences("AcqRel"), ["Acquire", "Release"]);
     assert_eq!(fences("Acquire"), ["removed"]);
@@ -151,10 +111,7 @@ fn each_ordering_is_weakened_by_one_step() {
 fn a_seqcst_access_is_refused() {
     for access in ["x.load(Ordering::SeqCst);", "x.swap(1, Ordering::SeqCst);"] {
         let why = refused(access);
-        assert!(
-            why.contains("src/a.rs:1") && why.contains("use fence(SeqCst)"),
-            "{why}"
-        );
+        assert!(why.contains("src/a.rs:1") && why.contains("use fence(SeqCst)"), "{why}");
     }
     assert!(refused("x.load(Ordering::Release);").contains("may not be Release"));
 }
@@ -165,23 +122,14 @@ fn an_ordering_that_is_not_written_in_place_is_refused() {
     for (body, reason) in [
         ("x.load(order);", not_in_place),
         ("x.store(1, self.order());", not_in_place),
-        (
-            "x.swap(1, if y { Ordering::Acquire } else { Ordering::AcqRel });",
-            not_in_place,
-        ),
-        (
-            "const ORDER: Ordering = Ordering::Acquire; x.load(ORDER);",
-            not_in_place,
-        ),
+        ("x.swap(1, if y { Ordering::Acquire } else { Ordering::AcqRel });", not_in_place),
+        ("const ORDER: Ordering = Ordering::Acquire; x.load(ORDER);", not_in_place),
         ("let order = Ordering::Acquire;", not_in_place),
         ("f(Ordering::Acquire);", not_in_place),
         ("AtomicU32::load(x, Ordering::Acquire);", not_in_place),
         ("match order { Ordering::Acquire => 1, _ => 2 };", not_in_place),
         ("x.load(Acquire);", not_in_place),
-        (
-            "use core::sync::atomic::Ordering::Acquire;",
-            "an import of orderings",
-        ),
+        ("use core::sync::atomic::Ordering::Acquire;", "an import of orderings"),
         ("use core::sync::atomic::Ordering::*;", "an import of orderings"),
         ("odd! { x => Ordering::Acquire };", "inside a macro"),
     ] {
@@ -219,11 +167,7 @@ fn the_crate_itself_can_be_read() {
     let workspace = crate::tree::workspace().expect("a workspace");
     let plan = super::Plan::new(&workspace).expect("every ordering of src is written in place");
     assert!(plan.mutants.len() > 20, "{} mutants", plan.mutants.len());
-    let mut names: Vec<_> = plan
-        .sites
-        .iter()
-        .map(|s| (&s.file, &s.function, &s.operation))
-        .collect();
+    let mut names: Vec<_> = plan.sites.iter().map(|s| (&s.file, &s.function, &s.operation)).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), plan.sites.len(), "two sites have one name");

@@ -14,9 +14,7 @@ const ENTRY: Entry = Entry {
     operation: "self.top.load (2)",
     from: "Acquire",
     to: "Relaxed",
-    reason: Reason::Beyond {
-        litmus: "litmus_planted",
-    },
+    reason: Reason::Beyond { litmus: "litmus_planted" },
     argument: "loom does not show it",
 };
 
@@ -29,43 +27,11 @@ fn faults(entries: &[Entry]) -> Vec<String> {
 fn an_entry_must_have_a_mutant_an_argument_and_a_litmus() {
     assert_eq!(faults(&[ENTRY]), [""; 0]);
     for (entry, fault) in [
-        (
-            Entry {
-                function: "Stack::pop",
-                ..ENTRY
-            },
-            "no such mutant",
-        ),
-        (
-            Entry {
-                operation: "self.top.load (3)",
-                ..ENTRY
-            },
-            "no such mutant",
-        ),
-        (
-            Entry {
-                to: "removed",
-                ..ENTRY
-            },
-            "no such mutant",
-        ),
-        (
-            Entry {
-                argument: " ",
-                ..ENTRY
-            },
-            "no argument",
-        ),
-        (
-            Entry {
-                reason: Reason::Beyond {
-                    litmus: "litmus_gone",
-                },
-                ..ENTRY
-            },
-            "no litmus model",
-        ),
+        (Entry { function: "Stack::pop", ..ENTRY }, "no such mutant"),
+        (Entry { operation: "self.top.load (3)", ..ENTRY }, "no such mutant"),
+        (Entry { to: "removed", ..ENTRY }, "no such mutant"),
+        (Entry { argument: " ", ..ENTRY }, "no argument"),
+        (Entry { reason: Reason::Beyond { litmus: "litmus_gone" }, ..ENTRY }, "no litmus model"),
     ] {
         let faults = faults(&[entry]);
         assert!(faults.len() == 1 && faults[0].contains(fault), "{faults:?}");
@@ -75,28 +41,11 @@ fn an_entry_must_have_a_mutant_an_argument_and_a_litmus() {
 
 #[test]
 fn an_entry_is_stale_once_its_mutant_is_killed() {
-    let check = Check {
-        file: "stack".into(),
-        model: "s1_order".into(),
-        oracle: "never".into(),
-    };
-    let kill = Kill {
-        check: check.clone(),
-        time: Duration::from_secs(1),
-        message: "S1: no".into(),
-    };
-    let survived = Judgement {
-        asked: 3,
-        ..Judgement::default()
-    };
-    let killed = Judgement {
-        kills: vec![kill],
-        ..survived.clone()
-    };
-    let unsure = Judgement {
-        cut_off: vec![check],
-        ..survived.clone()
-    };
+    let check = Check { file: "stack".into(), model: "s1_order".into(), oracle: "never".into() };
+    let kill = Kill { check: check.clone(), time: Duration::from_secs(1), message: "S1: no".into() };
+    let survived = Judgement { asked: 3, ..Judgement::default() };
+    let killed = Judgement { kills: vec![kill], ..survived.clone() };
+    let unsure = Judgement { cut_off: vec![check], ..survived.clone() };
     let verdict = |judgement, entry| {
         let (verdict, stale) = Verdict::new(judgement, entry);
         (verdict.to_string(), stale.is_some())
@@ -105,39 +54,18 @@ fn an_entry_is_stale_once_its_mutant_is_killed() {
     assert_eq!(verdict(&killed, None), (by.clone(), false));
     assert_eq!(verdict(&killed, Some(&ENTRY)), (by, true));
     assert_eq!(verdict(&survived, None), ("SURVIVED 3 checks".into(), false));
-    assert!(
-        verdict(&survived, Some(&ENTRY))
-            .0
-            .starts_with("beyond the checker, see litmus_planted")
-    );
-    let equivalent = Entry {
-        reason: Reason::Equivalent,
-        ..ENTRY
-    };
-    assert_eq!(
-        verdict(&survived, Some(&equivalent)),
-        ("equivalent: loom does not show it".into(), false)
-    );
-    assert_eq!(
-        verdict(&unsure, Some(&ENTRY)),
-        ("SURVIVED 3 checks, of which 1 were cut off".into(), true)
-    );
+    assert!(verdict(&survived, Some(&ENTRY)).0.starts_with("beyond the checker, see litmus_planted"));
+    let equivalent = Entry { reason: Reason::Equivalent, ..ENTRY };
+    assert_eq!(verdict(&survived, Some(&equivalent)), ("equivalent: loom does not show it".into(), false));
+    assert_eq!(verdict(&unsure, Some(&ENTRY)), ("SURVIVED 3 checks, of which 1 were cut off".into(), true));
 }
 
 #[test]
 fn the_last_line_counts_the_verdicts() {
     let (sites, mutants) = planted();
-    let row = |verdict| Row {
-        site: &sites[0],
-        mutant: &mutants[0],
-        verdict,
-    };
+    let row = |verdict| Row { site: &sites[0], mutant: &mutants[0], verdict };
     let survived = Verdict::Survived { asked: 1, cut_off: 0 };
-    let rows = [
-        row(Verdict::Killed(Vec::new())),
-        row(Verdict::Entered(ENTRY)),
-        row(survived),
-    ];
+    let rows = [row(Verdict::Killed(Vec::new())), row(Verdict::Entered(ENTRY)), row(survived)];
     assert_eq!(
         Sum::of(&rows).to_string(),
         "ordmut: 3 mutants, 1 killed, 0 equivalent, 1 beyond the checker, 1 survived"
