@@ -161,9 +161,7 @@ impl TaskFuture<'_> {
     /// assert!(future.is_complete(), "there is nothing to do");
     /// ```
     pub fn is_complete(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_none_or(|open| open.handle.batch().latch().is_finished())
+        self.open.as_ref().is_none_or(|open| open.handle.batch().latch().is_finished())
     }
 
     /// Blocks until all tasks have ended or `timeout` has passed; tells whether they have ended.
@@ -192,9 +190,7 @@ impl TaskFuture<'_> {
     /// assert!(future.wait_timeout(Duration::MAX));
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.open
-            .as_ref()
-            .is_none_or(|open| open.injector.wait_timeout(&open.handle, timeout))
+        self.open.as_ref().is_none_or(|open| open.injector.wait_timeout(&open.handle, timeout))
     }
 }
 
@@ -259,9 +255,7 @@ impl Drop for TaskFuture<'_> {
 
 impl fmt::Debug for TaskFuture<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskFuture")
-            .field("complete", &self.is_complete())
-            .finish_non_exhaustive()
+        f.debug_struct("TaskFuture").field("complete", &self.is_complete()).finish_non_exhaustive()
     }
 }
 
@@ -372,6 +366,12 @@ impl ZeroPool {
     where
         F: Fn(&P) + Copy + Send + Sync + 'a,
     {
+        const {
+            assert!(
+                Batch::has_room_for::<Submitted<'a, F, P>>(),
+                "a task function captures at most two words"
+            )
+        };
         let tasks = parameters.len() as u64;
         let open = (tasks > 0).then(|| {
             assert!(
@@ -380,25 +380,14 @@ impl ZeroPool {
                 Batch::MAX_TASKS
             );
             let workers = self.workers() as u32;
-            let plan = Plan {
-                tasks,
-                threads: workers,
-                helpers: workers,
-                grain: Grain::SINGLE,
-            };
+            let plan = Plan { tasks, threads: workers, helpers: workers, grain: Grain::SINGLE };
             // SAFETY: the future borrows the parameters and waits, and the function is `Send + Sync`. What else there is to
             // keep, the documentation of this surface leaves to the caller.
             let batch =
                 unsafe { Batch::storing(Submitted { task, parameters }, run_submitted::<F, P>, plan) };
             let injector = Arc::clone(self.injector());
-            Open {
-                handle: injector.publish(batch),
-                injector,
-            }
+            Open { handle: injector.publish(batch), injector }
         });
-        TaskFuture {
-            open,
-            parameters: PhantomData,
-        }
+        TaskFuture { open, parameters: PhantomData }
     }
 }

@@ -37,9 +37,7 @@ fn drain(injector: &Injector) -> (Instant, Instant, u64) {
 
 /// Publishes `batches` batches and lets `threads` threads drain them; returns how long that took.
 fn round(injector: &Injector, batches: u64, threads: u32, sharers: u32) -> Duration {
-    let handles: Vec<_> = (0..batches)
-        .map(|_| injector.publish(batch(TASKS, sharers)))
-        .collect();
+    let handles: Vec<_> = (0..batches).map(|_| injector.publish(batch(TASKS, sharers))).collect();
     let barrier = Barrier::new(threads as usize);
     let part = || {
         barrier.wait();
@@ -48,20 +46,14 @@ fn round(injector: &Injector, batches: u64, threads: u32, sharers: u32) -> Durat
     let parts: Vec<_> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(part)).collect();
         let own = part();
-        others
-            .into_iter()
-            .map(|other| other.join().expect("no task panics"))
-            .chain([own])
-            .collect()
+        others.into_iter().map(|other| other.join().expect("no task panics")).chain([own]).collect()
     });
     handles.into_iter().for_each(|handle| injector.release(handle));
     let sum: u64 = parts.iter().map(|(_, _, sum)| sum).sum();
     assert_eq!(sum, batches * tally_of(TASKS), "every task runs once");
     let start = parts.iter().map(|(start, _, _)| *start).min();
     let end = parts.iter().map(|(_, end, _)| *end).max();
-    end.zip(start)
-        .map(|(end, start)| end - start)
-        .expect("one thread takes part at least")
+    end.zip(start).map(|(end, start)| end - start).expect("one thread takes part at least")
 }
 
 fn shape(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, threads: u32, sharers: u32) {
@@ -69,9 +61,7 @@ fn shape(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, threads: u32, sha
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|batches| {
             let rounds = (0..batches.div_ceil(READY)).map(|done| READY.min(batches - done * READY));
-            rounds
-                .map(|batches| round(&injector, batches, threads, sharers))
-                .sum()
+            rounds.map(|batches| round(&injector, batches, threads, sharers)).sum()
         });
     });
 }

@@ -50,10 +50,7 @@ fn notify(criterion: &mut Criterion) {
     idle.leave(looking);
     // Only a worker that no notification has popped is told by the close.
     idle.close();
-    assert!(
-        matches!(idle.sleep(below), Woken::Closed),
-        "nobody is woken while one looks"
-    );
+    assert!(matches!(idle.sleep(below), Woken::Closed), "nobody is woken while one looks");
     group.finish();
 }
 

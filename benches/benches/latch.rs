@@ -32,10 +32,7 @@ fn finish(tasks: u64) -> u64 {
     let latch = Latch::new(tasks);
     let finished = |_| {
         let completion = latch.complete(black_box(1));
-        assert!(
-            !completion.wake && !completion.last,
-            "nobody sleeps, and two holds are left"
-        );
+        assert!(!completion.wake && !completion.last, "nobody sleeps, and two holds are left");
         u64::from(latch.is_finished())
     };
     (0..tasks).map(finished).sum()
@@ -78,11 +75,7 @@ fn latch(criterion: &mut Criterion) {
             sleep_and_wake(&lot, &waker);
         });
     });
-    assert_eq!(
-        alarm.0.load(Ordering::Relaxed),
-        slept,
-        "every sleeper is woken once"
-    );
+    assert_eq!(alarm.0.load(Ordering::Relaxed), slept, "every sleeper is woken once");
     group.finish();
 }
 

@@ -106,13 +106,9 @@ fn injector(criterion: &mut Criterion) {
     let injector = Injector::new(0);
     let mut handles = Vec::with_capacity(BURST as usize);
     group.throughput(Throughput::Elements(1));
-    group.bench_function("round_trip", |bencher| {
-        bencher.iter(|| through(&injector, &mut handles, 1))
-    });
+    group.bench_function("round_trip", |bencher| bencher.iter(|| through(&injector, &mut handles, 1)));
     group.throughput(Throughput::Elements(BURST));
-    group.bench_function("burst_of_64", |bencher| {
-        bencher.iter(|| through(&injector, &mut handles, BURST))
-    });
+    group.bench_function("burst_of_64", |bencher| bencher.iter(|| through(&injector, &mut handles, BURST)));
     group.finish();
 }
 

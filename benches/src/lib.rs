@@ -53,16 +53,8 @@ pub const fn tally_of(tasks: u64) -> u64 {
 
 /// Makes a batch of `tasks` tasks that is shared as if among `threads` threads, all of which may join.
 pub fn batch(tasks: u64, threads: u32) -> Box<Batch> {
-    let work = Work {
-        run: tally,
-        context: ptr::null(),
-    };
-    let plan = Plan {
-        tasks,
-        threads,
-        helpers: threads,
-        grain: Grain::SINGLE,
-    };
+    let work = Work { run: tally, context: ptr::null() };
+    let plan = Plan { tasks, threads, helpers: threads, grain: Grain::SINGLE };
     // SAFETY: `tally` reads no context and may run on any thread, for any ranges.
     unsafe { Batch::new(work, plan) }
 }

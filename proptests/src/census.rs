@@ -131,11 +131,7 @@ fn allocate() -> *mut u8 {
     };
     // A thread that is ending enrols nothing.
     let book = ENROLLING.try_with(Cell::get).unwrap_or(ptr::null());
-    let fresh = Header {
-        older: ptr::null_mut(),
-        enrolled: !book.is_null(),
-        deaths: AtomicUsize::new(0),
-    };
+    let fresh = Header { older: ptr::null_mut(), enrolled: !book.is_null(), deaths: AtomicUsize::new(0) };
     // SAFETY: large enough, aligned, and nobody's else.
     unsafe { header.write(fresh) };
     // SAFETY: while it enrols, a thread borrows the book.
@@ -178,8 +174,7 @@ impl Book {
             // SAFETY: the caller owes that it is valid; nobody else has it before it is entered.
             unsafe { (*header.as_ptr()).older = newest };
             let entered =
-                self.newest
-                    .compare_exchange(newest, header.as_ptr(), Ordering::Release, Ordering::Relaxed);
+                self.newest.compare_exchange(newest, header.as_ptr(), Ordering::Release, Ordering::Relaxed);
             match entered {
                 Ok(_) => return,
                 Err(now) => newest = now,
@@ -229,11 +224,7 @@ pub struct Counts {
 impl Counts {
     /// What is to be: `nodes` nodes were made, and each was freed once.
     pub fn all_dead(nodes: usize) -> Self {
-        Self {
-            born: nodes,
-            dead: nodes,
-            ..Self::default()
-        }
+        Self { born: nodes, dead: nodes, ..Self::default() }
     }
 }
 
@@ -320,25 +311,11 @@ mod tests {
         let census = Census::new();
         let blocks: [*mut u8; 4] = census.enrol(|| [block(), block(), block(), block()]);
         let [once, twice, written, alive] = blocks;
-        assert_eq!(
-            census.counts(),
-            Counts {
-                born: 4,
-                ..Counts::default()
-            }
-        );
+        assert_eq!(census.counts(), Counts { born: 4, ..Counts::default() });
         [once, twice, twice, written].into_iter().for_each(give_up);
         // SAFETY: the census keeps the block.
         unsafe { written.write(1) };
-        assert_eq!(
-            census.counts(),
-            Counts {
-                born: 4,
-                dead: 3,
-                dead_twice: 1,
-                written_dead: 1
-            }
-        );
+        assert_eq!(census.counts(), Counts { born: 4, dead: 3, dead_twice: 1, written_dead: 1 });
         give_up(alive);
         assert_eq!(census.counts().dead, 4);
     }

@@ -23,10 +23,7 @@ pub mod watchdog;
 #[macro_export]
 macro_rules! config {
     ($cases:expr) => {
-        $crate::configuration(
-            $cases,
-            concat!("tests/proptest-regressions/", module_path!(), ".txt"),
-        )
+        $crate::configuration($cases, concat!("tests/proptest-regressions/", module_path!(), ".txt"))
     };
 }
 
@@ -34,18 +31,10 @@ macro_rules! config {
 pub fn configuration(cases: u32, regressions: &'static str) -> proptest::test_runner::Config {
     use proptest::test_runner::{Config, FailurePersistence, FileFailurePersistence};
     let default = Config::default();
-    let raised = if std::env::var_os("PROPTEST_CASES").is_some() {
-        default.cases
-    } else {
-        0
-    };
+    let raised = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 0 };
     let kept = || -> Box<dyn FailurePersistence> { Box::new(FileFailurePersistence::Direct(regressions)) };
     Config {
-        cases: if cfg!(miri) {
-            (cases / 100).max(2)
-        } else {
-            cases.max(raised)
-        },
+        cases: if cfg!(miri) { (cases / 100).max(2) } else { cases.max(raised) },
         // Miri isolates a test from the file system.
         failure_persistence: (!cfg!(miri)).then(kept),
         ..default

@@ -26,17 +26,11 @@ pub fn watch(test: &'static str, limit: Duration) -> Watchdog {
     let thread = thread::spawn(move || {
         if end.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             // When even the message fails, aborting is still right.
-            let _ = writeln!(
-                std::io::stderr(),
-                "error: {test} hangs: it has not ended within {limit:?}"
-            );
+            let _ = writeln!(std::io::stderr(), "error: {test} hangs: it has not ended within {limit:?}");
             std::process::abort();
         }
     });
-    Watchdog {
-        ended: Some(ended),
-        thread: Some(thread),
-    }
+    Watchdog { ended: Some(ended), thread: Some(thread) }
 }
 
 impl Drop for Watchdog {
@@ -67,10 +61,7 @@ mod tests {
             }
         }
         let this_binary = std::env::current_exe().expect("the test has a binary");
-        let child = Command::new(this_binary)
-            .args(["--exact", THIS])
-            .env(CHILD, "1")
-            .output();
+        let child = Command::new(this_binary).args(["--exact", THIS]).env(CHILD, "1").output();
         let child = child.expect("the binary starts again");
         let said = String::from_utf8_lossy(&child.stderr);
         assert!(!child.status.success(), "the child that hangs ended well: {said}");

@@ -42,11 +42,7 @@ fn cut(tasks: u64, threads: u32, grains: &[Grain]) -> Vec<Range<u64>> {
         }
         let end = next + chunk(tasks - next, threads, grain);
         assert!(end > next, "G1: an empty chunk, of {} tasks", tasks - next);
-        assert!(
-            end <= tasks,
-            "G1: a chunk of more than the {} tasks that remain",
-            tasks - next
-        );
+        assert!(end <= tasks, "G1: a chunk of more than the {} tasks that remain", tasks - next);
         chunks.push(next..end);
         next = end;
     }
@@ -122,10 +118,7 @@ proptest! {
 #[test]
 fn g_every_grain_survives_its_bits() {
     let all: Vec<_> = (0..1 << Grain::BITS).map(Grain::from_bits).collect();
-    assert!(
-        all.is_sorted_by(|a, b| a < b),
-        "grains are ordered by their size: {all:?}"
-    );
+    assert!(all.is_sorted_by(|a, b| a < b), "grains are ordered by their size: {all:?}");
     assert_eq!(all[0], Grain::SINGLE);
     assert_eq!(Grain::default(), Grain::SINGLE);
     for grain in all {
@@ -140,11 +133,7 @@ fn g2_measurements_at_the_edges() {
     assert_eq!(Grain::measured(0, 5), Grain::SINGLE, "nothing was measured");
     assert_eq!(Grain::measured(1, 0), largest, "too fast for the clock");
     assert_eq!(Grain::measured(u64::MAX, 1), largest, "the product does not wrap");
-    assert_eq!(
-        Grain::measured(u64::MAX, u64::MAX),
-        Grain::SINGLE,
-        "and errs towards small grains"
-    );
+    assert_eq!(Grain::measured(u64::MAX, u64::MAX), Grain::SINGLE, "and errs towards small grains");
     assert_eq!(Grain::measured(1, u64::MAX), Grain::SINGLE);
     assert_eq!(Grain::measured(1, TARGET_NANOS).tasks(), 1);
     assert_eq!(Grain::measured(4, TARGET_NANOS).tasks(), 4);

@@ -11,14 +11,8 @@ use proptests::history::{End, Event, Kind, Op, judge, overlapping, search};
 use proptests::watchdog::watch;
 
 /// The kinds that are a question of time, which the search can tell from valid histories.
-const OF_TIME: [Kind; 6] = [
-    Kind::Early,
-    Kind::Disorder,
-    Kind::FalseExhausted,
-    Kind::Overtaken,
-    Kind::Interleaved,
-    Kind::FalseEmpty,
-];
+const OF_TIME: [Kind; 6] =
+    [Kind::Early, Kind::Disorder, Kind::FalseExhausted, Kind::Overtaken, Kind::Interleaved, Kind::FalseEmpty];
 
 /// The kinds that are a question of numbers.
 const OF_NUMBERS: [Kind; 4] = [Kind::PushedTwice, Kind::Alien, Kind::Twice, Kind::Lost];
@@ -85,10 +79,7 @@ fn h_small_histories_are_of_every_kind() {
     let (mut good, mut bad, mut kinds) = (0, 0, BTreeSet::new());
     for seed in 0..if cfg!(miri) { 300 } else { 20_000 } {
         let choices = generate::choices(seed, 12);
-        let bends: Vec<_> = choices[8..]
-            .iter()
-            .map(|&(what, at, a, b, _)| (what, at, a, b))
-            .collect();
+        let bends: Vec<_> = choices[8..].iter().map(|&(what, at, a, b, _)| (what, at, a, b)).collect();
         let history = small_history(&choices[..8], seed % 12, &bends[..seed as usize % 5]);
         match judge(&history, End::Open) {
             Ok(()) => good += 1,
@@ -98,14 +89,8 @@ fn h_small_histories_are_of_every_kind() {
             }
         }
     }
-    assert!(
-        good > bad / 4 && bad > good / 4,
-        "{good} are linearizable, and {bad} are not"
-    );
-    let missing: Vec<_> = OF_TIME
-        .iter()
-        .filter(|kind| !kinds.contains(&format!("{kind:?}")))
-        .collect();
+    assert!(good > bad / 4 && bad > good / 4, "{good} are linearizable, and {bad} are not");
+    let missing: Vec<_> = OF_TIME.iter().filter(|kind| !kinds.contains(&format!("{kind:?}"))).collect();
     assert!(missing.is_empty(), "none is {missing:?}; there are {kinds:?}");
 }
 
@@ -115,10 +100,7 @@ fn h_every_kind_can_be_planted() {
     let history = generate::valid(&generate::choices(7, 2_000), 20, true);
     for kind in [&OF_TIME[..], &OF_NUMBERS].concat() {
         for pick in [0, 17, 1_000_003] {
-            assert!(
-                generate::plant(kind, &mut history.clone(), pick),
-                "{kind:?} finds no place"
-            );
+            assert!(generate::plant(kind, &mut history.clone(), pick), "{kind:?} finds no place");
         }
     }
 }
@@ -141,9 +123,8 @@ impl Seen {
         self.operations += history.len();
         self.empty += count(|event| event == Event::Empty);
         self.own += count(|event| matches!(event, Event::Own(_)));
-        self.overlaps += overlapping(history, is_push, |event| {
-            matches!(event, Event::Take(_) | Event::Empty)
-        });
+        self.overlaps +=
+            overlapping(history, is_push, |event| matches!(event, Event::Take(_) | Event::Empty));
         self.rounds += 1;
     }
 
@@ -155,11 +136,7 @@ impl Seen {
 /// How many operations are recorded at least; `ZERO_POOL_HISTORY` may raise the number and never lowers it.
 fn operations() -> usize {
     let asked = std::env::var("ZERO_POOL_HISTORY").ok();
-    let asked = asked.map_or(0, |asked| {
-        asked
-            .parse()
-            .expect("ZERO_POOL_HISTORY is a number of operations")
-    });
+    let asked = asked.map_or(0, |asked| asked.parse().expect("ZERO_POOL_HISTORY is a number of operations"));
     if cfg!(miri) { 100 } else { asked.max(1_000_000) }
 }
 

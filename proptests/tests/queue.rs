@@ -27,11 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Batches that admit everybody and never panic.
 fn plain(tasks: u64) -> Shape {
-    Shape {
-        tasks: 1..=tasks,
-        helpers: 1000..=1000,
-        panics: 0..=0,
-    }
+    Shape { tasks: 1..=tasks, helpers: 1000..=1000, panics: 0..=0 }
 }
 
 proptest! {
@@ -96,10 +92,7 @@ unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
     None
 }
 
-const NOTHING: Work = Work {
-    run: nothing,
-    context: ptr::null(),
-};
+const NOTHING: Work = Work { run: nothing, context: ptr::null() };
 
 /// A batch whose tasks do nothing, whatever their number.
 fn idle_batch(plan: Plan) -> Box<Batch> {
@@ -112,17 +105,9 @@ fn idle_batch(plan: Plan) -> Box<Batch> {
 fn b1_the_largest_batch_is_partitioned() {
     let injector = Injector::new(0);
     let tasks = Batch::MAX_TASKS;
-    let plan = Plan {
-        tasks,
-        threads: 2,
-        helpers: u32::MAX,
-        grain: Grain::from_bits(u64::MAX),
-    };
+    let plan = Plan { tasks, threads: 2, helpers: u32::MAX, grain: Grain::from_bits(u64::MAX) };
     let handle = injector.publish(idle_batch(plan));
-    let mut both = [
-        injector.take().expect("it is there"),
-        handle.claim().expect("it is there"),
-    ];
+    let mut both = [injector.take().expect("it is there"), handle.claim().expect("it is there")];
     let [first, second] = [both[0].range(), both[1].range()];
     assert_eq!((first.start, first.end), (0, second.start));
     let mut next = second.end;
@@ -149,19 +134,11 @@ fn b1_the_largest_batch_is_partitioned() {
 #[test]
 fn b2_a_batch_that_refuses_is_left_alone() {
     let injector = Injector::new(0);
-    let plan = Plan {
-        tasks: 3,
-        threads: 1,
-        helpers: 1,
-        grain: Grain::SINGLE,
-    };
+    let plan = Plan { tasks: 3, threads: 1, helpers: 1, grain: Grain::SINGLE };
     let handle = injector.publish(idle_batch(plan));
     let mut worker = injector.take().expect("it admits one");
     let often = if cfg!(miri) { 100 } else { 3 << 20 };
-    assert!(
-        (0..often).all(|_| injector.take().is_none()),
-        "it admits no other"
-    );
+    assert!((0..often).all(|_| injector.take().is_none()), "it admits no other");
     let mut own = handle.claim().expect("two tasks are left");
     assert_eq!((worker.range(), own.range()), (0..1, 1..2));
     worker.run();
@@ -172,9 +149,7 @@ fn b2_a_batch_that_refuses_is_left_alone() {
     own.run();
     assert!((0..often).all(|_| !worker.advance(Some(Grain::from_bits(3)))));
     assert!(handle.batch().is_exhausted() && !handle.batch().is_claimable());
-    [worker, own]
-        .into_iter()
-        .for_each(|claim| injector.complete(claim));
+    [worker, own].into_iter().for_each(|claim| injector.complete(claim));
     injector.wait(&handle);
     injector.release(handle);
 }
@@ -185,12 +160,7 @@ fn b4_helpers_are_counted_to_the_end() {
     let injector = Injector::new(0);
     let limit = (1 << 20) - 1;
     let tasks = limit + 5;
-    let plan = Plan {
-        tasks,
-        threads: u32::MAX,
-        helpers: u32::MAX,
-        grain: Grain::SINGLE,
-    };
+    let plan = Plan { tasks, threads: u32::MAX, helpers: u32::MAX, grain: Grain::SINGLE };
     let handle = injector.publish(idle_batch(plan));
     for task in 0..limit {
         let mut claim = injector.take().expect("it admits more");
@@ -229,25 +199,14 @@ impl Yard {
     fn new() -> Arc<Self> {
         let census = Census::new();
         let injector = census.enrol(|| Injector::new(0));
-        Arc::new(Self {
-            census,
-            injector,
-            published: AtomicUsize::new(0),
-            most_alive: AtomicUsize::new(0),
-        })
+        Arc::new(Self { census, injector, published: AtomicUsize::new(0), most_alive: AtomicUsize::new(0) })
     }
 
     fn publish(&self, work: Work) -> Handle {
-        let plan = Plan {
-            tasks: 2,
-            threads: 1,
-            helpers: 1,
-            grain: Grain::SINGLE,
-        };
+        let plan = Plan { tasks: 2, threads: 1, helpers: 1, grain: Grain::SINGLE };
         self.published.fetch_add(1, Ordering::Relaxed);
         // SAFETY: each test keeps the context of its work, and says what may run it.
-        self.injector
-            .publish(self.census.enrol(|| unsafe { Batch::new(work, plan) }))
+        self.injector.publish(self.census.enrol(|| unsafe { Batch::new(work, plan) }))
     }
 
     /// Claims both tasks of a batch, one through the queue, so that it cannot hold up the unlinking of others.
@@ -264,10 +223,7 @@ impl Yard {
     fn churn(&self) {
         for batch in 1..=MANY {
             let handle = self.publish(NOTHING);
-            [handle.claim(), handle.claim()]
-                .into_iter()
-                .flatten()
-                .for_each(|claim| self.run(claim));
+            [handle.claim(), handle.claim()].into_iter().flatten().for_each(|claim| self.run(claim));
             self.injector.release(handle);
             if batch % 500 == 0 {
                 let Counts { born, dead, .. } = self.census.counts();
@@ -278,12 +234,8 @@ impl Yard {
 
     /// Asserts that few nodes were alive at any time, and that none is in the end.
     fn close(self: Arc<Self>) {
-        let Self {
-            census,
-            injector,
-            published,
-            most_alive,
-        } = Arc::into_inner(self).expect("the last to leave");
+        let Self { census, injector, published, most_alive } =
+            Arc::into_inner(self).expect("the last to leave");
         drop(injector);
         census::flush();
         assert_eq!(census.counts(), Counts::all_dead(published.into_inner() + 1));
@@ -310,13 +262,8 @@ fn r4_foreign_code_runs_while_nodes_are_freed() {
         None
     }
     let yard = Yard::new();
-    let handle = yard.publish(Work {
-        run: churning,
-        context: Arc::as_ptr(&yard).cast(),
-    });
-    yard.claim_both(&handle)
-        .into_iter()
-        .for_each(|claim| yard.run(claim));
+    let handle = yard.publish(Work { run: churning, context: Arc::as_ptr(&yard).cast() });
+    yard.claim_both(&handle).into_iter().for_each(|claim| yard.run(claim));
     yard.injector.release(handle);
     yard.close();
 }
@@ -348,15 +295,10 @@ unsafe fn throwing(yard: *const (), _: Range<usize>) -> Option<Payload> {
 #[test]
 fn r3_payloads_are_dropped_before_their_node() {
     let yard = Yard::new();
-    let work = Work {
-        run: throwing,
-        context: Arc::as_ptr(&yard).cast(),
-    };
+    let work = Work { run: throwing, context: Arc::as_ptr(&yard).cast() };
     let payloads = |expected: usize| assert_eq!(Arc::strong_count(&yard) - 1, expected, "payloads are alive");
     let handle = yard.publish(work);
-    yard.claim_both(&handle)
-        .into_iter()
-        .for_each(|claim| yard.run(claim));
+    yard.claim_both(&handle).into_iter().for_each(|claim| yard.run(claim));
     payloads(1);
     yard.injector.release(handle);
     payloads(0);

@@ -47,13 +47,7 @@ mod tests {
         ] {
             assert!(changes_builds(name), "{name}");
         }
-        for name in [
-            "CARGO_TARGET_DIR",
-            "CARGO_HOME",
-            "RUSTUP_TOOLCHAIN",
-            "CARGO_BUILD_JOBS",
-            "PATH",
-        ] {
+        for name in ["CARGO_TARGET_DIR", "CARGO_HOME", "RUSTUP_TOOLCHAIN", "CARGO_BUILD_JOBS", "PATH"] {
             assert!(!changes_builds(name), "{name}");
         }
     }

@@ -1,9 +1,6 @@
 //! Tasks around the crate: what plain `cargo test` is too early or too blunt for.
 
-#![allow(
-    unreachable_pub,
-    reason = "a program exports nothing; `pub` says what a module offers the others"
-)]
+#![allow(unreachable_pub, reason = "a program exports nothing; `pub` says what a module offers the others")]
 
 mod environment;
 mod models;

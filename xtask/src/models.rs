@@ -54,19 +54,10 @@ const OWN_PREFIXES: &[&str] = &["ZERO_POOL_", "LOOM_"];
 impl Driver {
     /// Takes an executable and asks it for its checks, which also proves that it is the loom build.
     pub fn new(executable: &Path) -> Result<(Self, Vec<Check>)> {
-        let driver = Self {
-            executable: executable.to_path_buf(),
-        };
-        let output = driver
-            .command(&["--table"])
-            .output()
-            .context("starting the model driver")?;
+        let driver = Self { executable: executable.to_path_buf() };
+        let output = driver.command(&["--table"]).output().context("starting the model driver")?;
         let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "the model driver refuses: {}",
-            told.trim()
-        );
+        ensure!(output.status.success(), "the model driver refuses: {}", told.trim());
         let table = String::from_utf8(output.stdout).context("the table of checks is text")?;
         let checks: Vec<Check> = table.lines().map(check_of).collect::<Result<_>>()?;
         ensure!(!checks.is_empty(), "the model driver knows no check");
@@ -76,10 +67,7 @@ impl Driver {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.executable);
         for (name, _) in std::env::vars_os() {
-            if name
-                .to_str()
-                .is_some_and(|name| OWN_PREFIXES.iter().any(|own| name.starts_with(own)))
-            {
+            if name.to_str().is_some_and(|name| OWN_PREFIXES.iter().any(|own| name.starts_with(own))) {
                 command.env_remove(name);
             }
         }
@@ -148,10 +136,7 @@ const TOO_LONG: &str = "Model exceeded maximum number of branches";
 
 fn judge(status: ExitStatus, out: &str, err: &str) -> Result<End> {
     if status.success() {
-        let counted = out
-            .lines()
-            .last()
-            .is_some_and(|line| line.starts_with("schedules "));
+        let counted = out.lines().last().is_some_and(|line| line.starts_with("schedules "));
         ensure!(counted, "it ended well without a count of schedules");
         return Ok(End::Passed);
     }
@@ -159,13 +144,10 @@ fn judge(status: ExitStatus, out: &str, err: &str) -> Result<End> {
     match (status.code(), status.signal(), message) {
         (_, _, Some(message)) if message.starts_with(TOO_LONG) => Ok(End::CutOff),
         (Some(PANICKED), _, Some(message)) => Ok(End::Failed(message)),
-        (_, Some(signal), message) if CRASHES.contains(&signal) => Ok(End::Failed(
-            message.unwrap_or_else(|| format!("died of signal {signal}")),
-        )),
-        _ => bail!(
-            "it ended with {status}, which says nothing about the model:\n{}",
-            err.trim()
-        ),
+        (_, Some(signal), message) if CRASHES.contains(&signal) => {
+            Ok(End::Failed(message.unwrap_or_else(|| format!("died of signal {signal}"))))
+        }
+        _ => bail!("it ended with {status}, which says nothing about the model:\n{}", err.trim()),
     }
 }
 
@@ -173,10 +155,7 @@ fn judge(status: ExitStatus, out: &str, err: &str) -> Result<End> {
 fn first_message(err: &str) -> Option<String> {
     let mut lines = err.lines().skip_while(|line| !line.contains("panicked at "));
     lines.next()?;
-    lines
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .map(str::to_owned)
+    lines.map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -194,14 +173,8 @@ mod tests {
         let failed = |message: &str| End::Failed(message.to_owned());
         assert_eq!(judge(exit(0), "schedules 7\n", "").ok(), Some(End::Passed));
         assert_eq!(judge(exit(101), "", PANIC).ok(), Some(failed("Q5: 1 was there")));
-        assert_eq!(
-            judge(ExitStatus::from_raw(6), "", PANIC).ok(),
-            Some(failed("Q5: 1 was there"))
-        );
-        assert_eq!(
-            judge(ExitStatus::from_raw(11), "", "").ok(),
-            Some(failed("died of signal 11"))
-        );
+        assert_eq!(judge(ExitStatus::from_raw(6), "", PANIC).ok(), Some(failed("Q5: 1 was there")));
+        assert_eq!(judge(ExitStatus::from_raw(11), "", "").ok(), Some(failed("died of signal 11")));
     }
 
     #[test]
@@ -209,18 +182,13 @@ mod tests {
         assert!(judge(exit(1), "", "error: there is no model").is_err());
         assert!(judge(exit(0), "", "").is_err(), "no count of schedules");
         assert!(judge(exit(101), "", "").is_err(), "no message");
-        assert!(
-            judge(ExitStatus::from_raw(9), "", "").is_err(),
-            "killed from outside"
-        );
+        assert!(judge(ExitStatus::from_raw(9), "", "").is_err(), "killed from outside");
     }
 
     #[test]
     fn a_limit_of_the_checker_is_no_failure() {
-        let err = PANIC.replace(
-            "Q5: 1 was there",
-            "Model exceeded maximum number of branches. This is often",
-        );
+        let err =
+            PANIC.replace("Q5: 1 was there", "Model exceeded maximum number of branches. This is often");
         assert_eq!(judge(exit(101), "", &err).ok(), Some(End::CutOff));
     }
 

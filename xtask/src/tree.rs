@@ -20,10 +20,7 @@ const ROOTS: &[&str] = &["", "loom_tests"];
 pub fn workspace() -> Result<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = package.parent().context("xtask lies in the workspace")?;
-    ensure!(
-        root.join("Cargo.toml").is_file(),
-        "the workspace has moved; build xtask again"
-    );
+    ensure!(root.join("Cargo.toml").is_file(), "the workspace has moved; build xtask again");
     Ok(root.to_path_buf())
 }
 
@@ -50,10 +47,7 @@ impl Tree {
         for (path, text) in edits {
             files.insert(path.clone(), text.clone().into_bytes());
         }
-        let tree = Self {
-            root: scratch.join("tree"),
-            target: scratch.join("build"),
-        };
+        let tree = Self { root: scratch.join("tree"), target: scratch.join("build") };
         for (path, content) in &files {
             write_if_changed(&tree.root.join(path), content)?;
         }
@@ -101,9 +95,7 @@ impl Tree {
 fn executable_of(message: &str) -> Option<PathBuf> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let is_models = message["target"]["name"] == "models";
-    is_models
-        .then(|| message["executable"].as_str().map(PathBuf::from))
-        .flatten()
+    is_models.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
 }
 
 /// Returns the folders of the packages to copy, relative to the workspace.
@@ -119,9 +111,7 @@ fn needed_packages(workspace: &Path) -> Result<BTreeSet<PathBuf>> {
             let Some(Value::Table(dependencies)) = manifest.get(dependencies) else {
                 continue;
             };
-            let paths = dependencies
-                .values()
-                .filter_map(|dependency| dependency.get("path")?.as_str());
+            let paths = dependencies.values().filter_map(|dependency| dependency.get("path")?.as_str());
             open.extend(paths.map(|path| lexical_join(&package, path)));
         }
     }
@@ -131,8 +121,7 @@ fn needed_packages(workspace: &Path) -> Result<BTreeSet<PathBuf>> {
 fn read_manifest(package: &Path) -> Result<Table> {
     let path = package.join("Cargo.toml");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    text.parse()
-        .with_context(|| format!("parsing {}", path.display()))
+    text.parse().with_context(|| format!("parsing {}", path.display()))
 }
 
 /// Joins two relative paths, and resolves `..` by name alone.
@@ -215,18 +204,9 @@ mod tests {
         let workspace = workspace().expect("a workspace");
         let packages = needed_packages(&workspace).expect("readable manifests");
         assert!(packages.contains(Path::new("loom_tests")) && !packages.contains(Path::new("benches")));
-        let manifest: Table = manifest(&workspace, &packages)
-            .expect("a manifest")
-            .parse()
-            .expect("TOML");
-        assert_eq!(
-            manifest["workspace"]["members"].as_array().map(Vec::len),
-            Some(packages.len())
-        );
-        assert_eq!(
-            manifest["profile"]["test"]["debug-assertions"].as_bool(),
-            Some(true)
-        );
+        let manifest: Table = manifest(&workspace, &packages).expect("a manifest").parse().expect("TOML");
+        assert_eq!(manifest["workspace"]["members"].as_array().map(Vec::len), Some(packages.len()));
+        assert_eq!(manifest["profile"]["test"]["debug-assertions"].as_bool(), Some(true));
     }
 
     #[test]
@@ -251,13 +231,7 @@ mod tests {
     #[test]
     fn paths_are_joined_by_name() {
         assert_eq!(lexical_join(Path::new("loom_tests"), ".."), Path::new(""));
-        assert_eq!(
-            lexical_join(Path::new("loom_tests"), "../proptests"),
-            Path::new("proptests")
-        );
-        assert_eq!(
-            lexical_join(Path::new(""), "loom_tests/shuttle"),
-            Path::new("loom_tests/shuttle")
-        );
+        assert_eq!(lexical_join(Path::new("loom_tests"), "../proptests"), Path::new("proptests"));
+        assert_eq!(lexical_join(Path::new(""), "loom_tests/shuttle"), Path::new("loom_tests/shuttle"));
     }
 }

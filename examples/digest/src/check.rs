@@ -42,27 +42,12 @@ pub(crate) fn check(file: &Path, options: &Options) -> anyhow::Result<bool> {
     let run = digest_all(&list.files, options)?;
     let failures = list.print_verdicts(&run.digests).context(CANNOT_WRITE)?;
     for (number, one, many) in [
-        (
-            list.malformed,
-            "line is improperly formatted",
-            "lines are improperly formatted",
-        ),
-        (
-            failures.unreadable,
-            "listed file could not be read",
-            "listed files could not be read",
-        ),
-        (
-            failures.mismatched,
-            "computed checksum did NOT match",
-            "computed checksums did NOT match",
-        ),
+        (list.malformed, "line is improperly formatted", "lines are improperly formatted"),
+        (failures.unreadable, "listed file could not be read", "listed files could not be read"),
+        (failures.mismatched, "computed checksum did NOT match", "computed checksums did NOT match"),
     ] {
         if number > 0 {
-            say(format_args!(
-                "WARNING: {number} {}",
-                if number == 1 { one } else { many }
-            ));
+            say(format_args!("WARNING: {number} {}", if number == 1 { one } else { many }));
         }
     }
     say(run.summary);
@@ -86,8 +71,7 @@ impl List {
                 Line::Nothing => {}
                 Line::Malformed => list.malformed += 1,
                 Line::Entry { digest, name } => {
-                    list.files
-                        .push(FileToHash::at(PathBuf::from(OsString::from_vec(name))));
+                    list.files.push(FileToHash::at(PathBuf::from(OsString::from_vec(name))));
                     list.expected.push(digest);
                 }
             }

@@ -93,14 +93,8 @@ mod tests {
     fn numbers_of_workers_have_limits() {
         assert_eq!(parse_workers("1").map(NonZero::get), Ok(1));
         assert_eq!(parse_workers("4096").map(NonZero::get), Ok(4096));
-        assert_eq!(
-            parse_workers("4097"),
-            Err("at most 4096 workers are possible".to_owned())
-        );
-        assert_eq!(
-            parse_workers("0"),
-            Err("at least one worker is needed".to_owned())
-        );
+        assert_eq!(parse_workers("4097"), Err("at most 4096 workers are possible".to_owned()));
+        assert_eq!(parse_workers("0"), Err("at least one worker is needed".to_owned()));
         assert_eq!(parse_workers("-1"), Err("not a number of workers".to_owned()));
     }
 }

@@ -119,11 +119,7 @@ fn parse_entry(line: &[u8]) -> Option<(Digest, Vec<u8>)> {
     if !is_blank(*blank) || name.is_empty() || name.contains(&0) {
         return None;
     }
-    let name = if is_escaped {
-        unescape(name)?
-    } else {
-        name.to_vec()
-    };
+    let name = if is_escaped { unescape(name)? } else { name.to_vec() };
     Some((from_hex(hex)?, name))
 }
 
@@ -171,10 +167,7 @@ mod tests {
     }
 
     fn abc(name: &[u8]) -> Line {
-        Line::Entry {
-            digest: from_hex(ABC_HEX).unwrap(),
-            name: name.to_vec(),
-        }
+        Line::Entry { digest: from_hex(ABC_HEX).unwrap(), name: name.to_vec() }
     }
 
     #[test]
@@ -190,20 +183,14 @@ mod tests {
             (b"back\\slash", b"\\", b"back\\\\slash"),
         ];
         for (name, mark, written) in table {
-            assert_eq!(
-                line(&digest, name),
-                [mark, ABC_HEX, b"  ", written, b"\n"].concat()
-            );
+            assert_eq!(line(&digest, name), [mark, ABC_HEX, b"  ", written, b"\n"].concat());
         }
     }
 
     #[test]
     fn verdicts_escape_names_only_for_line_feeds() {
-        let table: [(&[u8], &[u8]); 3] = [
-            (b"a", b"a: OK\n"),
-            (b"a\\\r", b"a\\\r: OK\n"),
-            (b"a\\\n", b"\\a\\\\\\n: OK\n"),
-        ];
+        let table: [(&[u8], &[u8]); 3] =
+            [(b"a", b"a: OK\n"), (b"a\\\r", b"a\\\r: OK\n"), (b"a\\\n", b"\\a\\\\\\n: OK\n")];
         for (name, written) in table {
             let mut out = Vec::new();
             write_verdict(&mut out, name, "OK").unwrap();
@@ -223,10 +210,7 @@ mod tests {
         assert_eq!(parse(b"", b"  **"), abc(b"**"));
         assert_eq!(parse(b"", b"  a\\n"), abc(b"a\\n"));
         assert_eq!(parse(b"\\", b"  a\\n\\r\\\\"), abc(b"a\n\r\\"));
-        assert_eq!(
-            parse_line(&[&ABC_HEX.to_ascii_uppercase(), &b"  a"[..]].concat()),
-            abc(b"a")
-        );
+        assert_eq!(parse_line(&[&ABC_HEX.to_ascii_uppercase(), &b"  a"[..]].concat()), abc(b"a"));
     }
 
     #[test]

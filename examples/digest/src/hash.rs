@@ -75,11 +75,7 @@ mod tests {
 
     fn digest_of_troubled(end: Option<ErrorKind>) -> (io::Result<Digest>, u64) {
         let seen = Cell::new(0);
-        let reader = Troubled {
-            bytes: b"abc",
-            interrupted: false,
-            end,
-        };
+        let reader = Troubled { bytes: b"abc", interrupted: false, end };
         let digest = digest_of_reader(reader, &mut [0; 8], |bytes| seen.set(seen.get() + bytes));
         (digest, seen.get())
     }

@@ -59,7 +59,5 @@ fn style(files: &Arc<AtomicUsize>) -> ProgressStyle {
         // ORDERING: Relaxed; see `add_file`. A writer that fails loses a picture.
         let _ = write!(out, "{}", files.load(Ordering::Relaxed));
     };
-    ProgressStyle::with_template(TEMPLATE)
-        .expect("the template is well-formed")
-        .with_key("files", show_files)
+    ProgressStyle::with_template(TEMPLATE).expect("the template is well-formed").with_key("files", show_files)
 }

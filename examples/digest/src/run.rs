@@ -66,11 +66,7 @@ pub(crate) struct Summary {
 
 /// Hashes the files as the options say.
 pub(crate) fn digest_all(files: &[FileToHash], options: &Options) -> anyhow::Result<Run> {
-    let workers = if options.pool == PoolKind::Sequential {
-        1
-    } else {
-        options.workers()
-    };
+    let workers = if options.pool == PoolKind::Sequential { 1 } else { options.workers() };
     let progress = Progress::start(options.progress, files.iter().map(|file| file.length).sum());
     let start = Instant::now();
     let pool = Pool::new(options.pool, workers)?;
@@ -78,16 +74,7 @@ pub(crate) fn digest_all(files: &[FileToHash], options: &Options) -> anyhow::Res
     drop(pool);
     let elapsed = start.elapsed();
     let (files, bytes) = progress.finish();
-    Ok(Run {
-        digests,
-        summary: Summary {
-            files,
-            bytes,
-            elapsed,
-            pool: options.pool,
-            workers,
-        },
-    })
+    Ok(Run { digests, summary: Summary { files, bytes, elapsed, pool: options.pool, workers } })
 }
 
 /// Hashes the files on a pool.
@@ -104,10 +91,7 @@ fn digest_on(pool: &Pool, files: &[FileToHash], progress: &Progress) -> Vec<io::
         }
         slots[index].set(digest).expect("a task runs once");
     });
-    slots
-        .into_iter()
-        .map(|slot| slot.into_inner().expect("every task ran"))
-        .collect()
+    slots.into_iter().map(|slot| slot.into_inner().expect("every task ran")).collect()
 }
 
 /// The order in which the files are hashed.
@@ -127,11 +111,7 @@ impl fmt::Display for Summary {
         let per_second = BinaryBytes((self.bytes as f64 / seconds) as u64);
         let pool = self.pool.to_possible_value().expect("no kind is hidden");
         let (files, workers) = (Counted(self.files, "file"), Counted(self.workers, "worker"));
-        write!(
-            f,
-            "{files}, {bytes} in {seconds:.3} s, {per_second}/s (pool {}, {workers})",
-            pool.get_name()
-        )
+        write!(f, "{files}, {bytes} in {seconds:.3} s, {per_second}/s (pool {}, {workers})", pool.get_name())
     }
 }
 
@@ -159,10 +139,7 @@ mod tests {
                 let pool = Pool::new(*kind, 3).unwrap();
                 // ORDERING: Relaxed; the end of the call orders the counts before they are read.
                 pool.for_each_index(count, |index| _ = runs[index].fetch_add(1, Ordering::Relaxed));
-                assert!(
-                    runs.into_iter().all(|runs| runs.into_inner() == 1),
-                    "{kind:?} {count}"
-                );
+                assert!(runs.into_iter().all(|runs| runs.into_inner() == 1), "{kind:?} {count}");
             }
         }
     }
@@ -170,27 +147,9 @@ mod tests {
     #[test]
     fn summaries_are_readable() {
         let elapsed = Duration::from_millis(500);
-        let some = Summary {
-            files: 2,
-            bytes: 3 << 20,
-            elapsed,
-            pool: PoolKind::Zero,
-            workers: 1,
-        };
-        assert_eq!(
-            some.to_string(),
-            "2 files, 3.00 MiB in 0.500 s, 6.00 MiB/s (pool zero, 1 worker)"
-        );
-        let none = Summary {
-            files: 1,
-            bytes: 0,
-            elapsed: Duration::ZERO,
-            pool: PoolKind::Rayon,
-            workers: 8,
-        };
-        assert_eq!(
-            none.to_string(),
-            "1 file, 0 B in 0.000 s, 0 B/s (pool rayon, 8 workers)"
-        );
+        let some = Summary { files: 2, bytes: 3 << 20, elapsed, pool: PoolKind::Zero, workers: 1 };
+        assert_eq!(some.to_string(), "2 files, 3.00 MiB in 0.500 s, 6.00 MiB/s (pool zero, 1 worker)");
+        let none = Summary { files: 1, bytes: 0, elapsed: Duration::ZERO, pool: PoolKind::Rayon, workers: 8 };
+        assert_eq!(none.to_string(), "1 file, 0 B in 0.000 s, 0 B/s (pool rayon, 8 workers)");
     }
 }

@@ -38,10 +38,7 @@ pub(crate) struct Found {
 
 /// Finds the files at and below the given paths; below this program's repository if none is given.
 pub(crate) fn find(paths: &[PathBuf]) -> Found {
-    let mut found = Found {
-        files: Vec::new(),
-        is_complete: true,
-    };
+    let mut found = Found { files: Vec::new(), is_complete: true };
     if paths.is_empty() {
         found.search_folder(&default_root(), is_no_output);
     }
@@ -49,9 +46,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> Found {
         found.search(path);
     }
     // A path's own order is that of its components, which puts `a/b` before `a-b`.
-    found
-        .files
-        .sort_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
+    found.files.sort_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
     found
 }
 
@@ -60,10 +55,7 @@ impl Found {
     fn search(&mut self, path: &Path) {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.search_folder(path, |_| true),
-            Ok(metadata) => self.files.push(FileToHash {
-                path: path.to_owned(),
-                length: metadata.len(),
-            }),
+            Ok(metadata) => self.files.push(FileToHash { path: path.to_owned(), length: metadata.len() }),
             Err(error) => self.miss(path, &error),
         }
     }
@@ -74,10 +66,7 @@ impl Found {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
                     let length = entry.metadata().map_or(0, |metadata| metadata.len());
-                    self.files.push(FileToHash {
-                        path: entry.into_path(),
-                        length,
-                    });
+                    self.files.push(FileToHash { path: entry.into_path(), length });
                 }
                 Ok(_) => {}
                 Err(error) => {

@@ -74,10 +74,7 @@ fn b3_a_late_visitor_finds_no_work() {
 fn b4_a_capped_batch_lets_others_pass() {
     let injector = Arc::new(Injector::new(0));
     let (first, second) = (Tasks::new(2), Tasks::new(1));
-    let handles = [
-        injector.publish(first.planned(1)),
-        injector.publish(second.planned(1)),
-    ];
+    let handles = [injector.publish(first.planned(1)), injector.publish(second.planned(1))];
     let other = spawn(&injector, work_once);
     let mine = work_once(&injector);
     assert!(mine | end(other));
@@ -153,10 +150,7 @@ fn panicking(tasks: usize) -> (Arc<Tasks>, Arc<AtomicUsize>) {
         // SAFETY: nobody else has it.
         content.with_mut(|content| unsafe { *content = index });
         let drops = Arc::clone(&counted);
-        resume_unwind(Box::new(Content {
-            index: content,
-            drops,
-        }))
+        resume_unwind(Box::new(Content { index: content, drops }))
     });
     (tasks, drops)
 }
@@ -170,16 +164,10 @@ fn b5_the_first_payload_reaches_the_waiter() {
     help(&injector, &handle);
     injector.wait(&handle);
     tasks.collect();
-    let Outcome::Panicked(payload) = handle.outcome() else {
-        panic!("B5: no payload")
-    };
+    let Outcome::Panicked(payload) = handle.outcome() else { panic!("B5: no payload") };
     let content = payload.downcast_ref::<Content>().expect("the payload thrown");
     assert!(content.read() < 2);
-    assert_eq!(
-        drops.load(Relaxed),
-        1,
-        "B5: one payload is kept, the other dropped"
-    );
+    assert_eq!(drops.load(Relaxed), 1, "B5: one payload is kept, the other dropped");
     assert!(matches!(handle.outcome(), Outcome::PanicTaken));
     injector.release(handle);
     end(worker);
@@ -195,10 +183,7 @@ fn b5_two_waiters_and_no_panic() {
     let clone = handle.clone();
     let wait = |injector: &Injector, handle: Handle| {
         worker::wait(injector, &handle);
-        assert!(
-            matches!(handle.outcome(), Outcome::Done),
-            "B5: a panic of nobody's"
-        );
+        assert!(matches!(handle.outcome(), Outcome::Done), "B5: a panic of nobody's");
         handle.part().into_iter().for_each(|last| injector.release(last));
     };
     let other = spawn(&injector, move |injector| wait(injector, clone));

@@ -58,11 +58,8 @@ impl Check {
     pub fn explain(&self, what: &str) -> String {
         let bound = effective_bound(&self.model);
         let title = self.title();
-        let runner = if cfg!(crossbeam_loom) {
-            "cargo loom --"
-        } else {
-            "cargo test -p loom_tests --test models --"
-        };
+        let runner =
+            if cfg!(crossbeam_loom) { "cargo loom --" } else { "cargo test -p loom_tests --test models --" };
         format!(
             "model {title} (preemption bound {bound}): {what}\n\
              replay: {runner} --exact {title}\n\
@@ -97,10 +94,7 @@ fn watch(mut child: Child, deadline: Instant) -> End {
 }
 
 fn judge(status: ExitStatus, out: &str, err: &str) -> End {
-    let count = out
-        .lines()
-        .last()
-        .and_then(|line| line.strip_prefix("schedules ")?.parse().ok());
+    let count = out.lines().last().and_then(|line| line.strip_prefix("schedules ")?.parse().ok());
     match count {
         Some(schedules) if status.success() => End::Passed(schedules),
         _ => End::Failed(format!("the child ended with {status}\n{}", tail(err, 30))),

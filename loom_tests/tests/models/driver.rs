@@ -30,19 +30,15 @@ pub fn refuse_wrong_build() -> Result<(), String> {
         return Err("the models were built without cfg(loom): loom_tests/build.rs must print it".into());
     }
     if !cfg!(debug_assertions) {
-        return Err(
-            "the models need debug assertions: run them with `cargo test`, without --release, \
+        return Err("the models need debug assertions: run them with `cargo test`, without --release, \
                     and keep debug-assertions = true in [profile.test]"
-                .into(),
-        );
+            .into());
     }
     let expected = std::env::var("ZERO_POOL_EXPECT_RECLAIMER").unwrap_or_default();
     if expected == "epoch" && !cfg!(crossbeam_loom) {
-        return Err(
-            "cargo loom was asked for the real crossbeam-epoch, but the cfg was lost: \
+        return Err("cargo loom was asked for the real crossbeam-epoch, but the cfg was lost: \
                     unset RUSTFLAGS and CARGO_ENCODED_RUSTFLAGS"
-                .into(),
-        );
+            .into());
     }
     Ok(())
 }
@@ -67,21 +63,14 @@ pub fn run(check: &Check) -> Result<(), Failed> {
         End::CutOff => (0, true),
         End::Failed(_) => (0, false),
     };
-    let row = Row {
-        check: *check,
-        schedules,
-        seconds: time.as_secs_f64(),
-        cut_off,
-    };
+    let row = Row { check: *check, schedules, seconds: time.as_secs_f64(), cut_off };
     ROWS.lock().unwrap_or_else(PoisonError::into_inner).push(row);
     match end {
         End::Passed(2..) => Ok(()),
-        End::Passed(n) => Err(check
-            .explain(&format!("{n} schedule is no race; it needs two sides"))
-            .into()),
-        End::CutOff => Err(check
-            .explain(&format!("cut off after {DEADLINE:?}; make the model smaller"))
-            .into()),
+        End::Passed(n) => Err(check.explain(&format!("{n} schedule is no race; it needs two sides")).into()),
+        End::CutOff => {
+            Err(check.explain(&format!("cut off after {DEADLINE:?}; make the model smaller")).into())
+        }
         End::Failed(why) => Err(check.explain(&why).into()),
     }
 }
@@ -92,21 +81,13 @@ pub fn summarise(everything: bool) -> bool {
     let mut models: BTreeMap<(&str, &str), (Bound, usize, f64)> = BTreeMap::new();
     for row in rows.iter() {
         let model = &row.check.model;
-        let sum = models
-            .entry((model.file, model.name))
-            .or_insert((effective_bound(model), 0, 0.0));
+        let sum = models.entry((model.file, model.name)).or_insert((effective_bound(model), 0, 0.0));
         sum.1 += row.schedules;
         sum.2 += row.seconds;
     }
-    println!(
-        "{:<58} {:>5} {:>11} {:>8}",
-        "model, all reclaimers", "bound", "schedules", "seconds"
-    );
+    println!("{:<58} {:>5} {:>11} {:>8}", "model, all reclaimers", "bound", "schedules", "seconds");
     for ((file, name), (bound, schedules, seconds)) in &models {
-        println!(
-            "{:<58} {bound:>5} {schedules:>11} {seconds:>8.2}",
-            format!("{file}::{name}")
-        );
+        println!("{:<58} {bound:>5} {schedules:>11} {seconds:>8.2}", format!("{file}::{name}"));
     }
     let total: usize = rows.iter().map(|row| row.schedules).sum();
     let seconds: f64 = rows.iter().map(|row| row.seconds).sum();
@@ -118,9 +99,8 @@ pub fn summarise(everything: bool) -> bool {
     );
     let limit = (total as f64 * LARGEST_SHARE) as usize;
     let mut balanced = true;
-    for ((file, name), (_, schedules, _)) in models
-        .iter()
-        .filter(|(_, (_, schedules, _))| everything && *schedules > limit)
+    for ((file, name), (_, schedules, _)) in
+        models.iter().filter(|(_, (_, schedules, _))| everything && *schedules > limit)
     {
         balanced = false;
         println!("error: {file}::{name} explored {schedules} of {total} schedules, more than a tenth");
@@ -160,56 +140,38 @@ pub const PLANTED: &[Model] = &[
 ];
 
 const fn planted(name: &'static str, body: fn()) -> Model {
-    Model {
-        name,
-        file: "driver",
-        bound: Bound::None,
-        oracles: &["never"],
-        body,
-    }
+    Model { name, file: "driver", bound: Bound::None, oracles: &["never"], body }
 }
 
 fn planted_check(name: &str) -> Check {
-    let model = PLANTED
-        .iter()
-        .find(|model| model.name == name)
-        .expect("a planted model");
-    Check {
-        model: *model,
-        oracle: "never",
-    }
+    let model = PLANTED.iter().find(|model| model.name == name).expect("a planted model");
+    Check { model: *model, oracle: "never" }
 }
 
 /// Tests of the driver: what must not look green does not.
 pub fn own_tests() -> Vec<Trial> {
     let soon = Duration::from_millis(500);
     vec![
-        Trial::test("driver::a_dying_child_fails", || {
-            match planted_check("planted_abort").run(DEADLINE).0 {
-                End::Failed(why) if why.contains("signal") => Ok(()),
-                other => Err(format!("an aborted child ended as {other:?}").into()),
-            }
+        Trial::test("driver::a_dying_child_fails", || match planted_check("planted_abort").run(DEADLINE).0 {
+            End::Failed(why) if why.contains("signal") => Ok(()),
+            other => Err(format!("an aborted child ended as {other:?}").into()),
         }),
-        Trial::test(
-            "driver::a_child_over_its_deadline_is_cut_off",
-            move || match planted_check("planted_endless").run(soon).0 {
+        Trial::test("driver::a_child_over_its_deadline_is_cut_off", move || {
+            match planted_check("planted_endless").run(soon).0 {
                 End::CutOff => Ok(()),
                 other => Err(format!("an endless child ended as {other:?}").into()),
-            },
-        ),
-        Trial::test("driver::a_race_fails", || {
-            match planted_check("planted_race").run(DEADLINE).0 {
-                End::Failed(why) if why.contains("Causality violation") => Ok(()),
-                other => Err(format!("a racing model ended as {other:?}").into()),
             }
         }),
-        Trial::test(
-            "driver::a_model_without_a_race_explores_one_schedule",
-            || match planted_check("planted_alone").run(DEADLINE).0 {
+        Trial::test("driver::a_race_fails", || match planted_check("planted_race").run(DEADLINE).0 {
+            End::Failed(why) if why.contains("Causality violation") => Ok(()),
+            other => Err(format!("a racing model ended as {other:?}").into()),
+        }),
+        Trial::test("driver::a_model_without_a_race_explores_one_schedule", || {
+            match planted_check("planted_alone").run(DEADLINE).0 {
                 End::Passed(1) => Ok(()),
                 other => Err(format!("a model with one thread ended as {other:?}").into()),
-            },
-        ),
+            }
+        }),
         Trial::test("driver::a_panic_that_is_caught_fails", || {
             match planted_check("planted_swallowed").run(DEADLINE).0 {
                 End::Failed(why) if why.contains("caught by a task") => Ok(()),
@@ -217,17 +179,8 @@ pub fn own_tests() -> Vec<Trial> {
             }
         }),
         Trial::test("driver::an_unknown_model_fails", || {
-            let model = Model {
-                name: "no_such_model",
-                ..PLANTED[0]
-            };
-            match (Check {
-                model,
-                oracle: "never",
-            })
-            .run(DEADLINE)
-            .0
-            {
+            let model = Model { name: "no_such_model", ..PLANTED[0] };
+            match (Check { model, oracle: "never" }).run(DEADLINE).0 {
                 End::Failed(why) if why.contains("no model") => Ok(()),
                 other => Err(format!("an unknown model ended as {other:?}").into()),
             }

@@ -48,16 +48,8 @@ impl Tasks {
 
     /// Makes a batch of these tasks that so many workers may join.
     pub fn planned(self: &Arc<Self>, helpers: u32) -> Box<Batch> {
-        let work = Work {
-            run: run_tasks,
-            context: Arc::as_ptr(self).cast(),
-        };
-        let plan = Plan {
-            tasks: self.runs.len() as u64,
-            threads: 2,
-            helpers,
-            grain: Grain::SINGLE,
-        };
+        let work = Work { run: run_tasks, context: Arc::as_ptr(self).cast() };
+        let plan = Plan { tasks: self.runs.len() as u64, threads: 2, helpers, grain: Grain::SINGLE };
         // SAFETY: every model keeps the tasks until all threads have ended; what comes too late is found by `gone`.
         unsafe { Batch::new(work, plan) }
     }
@@ -99,10 +91,7 @@ pub struct Gate {
 
 impl Gate {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            open: Mutex::new(false),
-            opened: Condvar::new(),
-        })
+        Arc::new(Self { open: Mutex::new(false), opened: Condvar::new() })
     }
 
     pub fn open(&self) {
@@ -173,10 +162,7 @@ fn work_on(
     let mut done = 0;
     while done < participations {
         if let Some(claim) = injector.take() {
-            looking
-                .take()
-                .into_iter()
-                .for_each(|looking| injector.found(looking));
+            looking.take().into_iter().for_each(|looking| injector.found(looking));
             participate(injector, claim);
             done += 1;
             continue;

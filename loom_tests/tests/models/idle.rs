@@ -111,9 +111,7 @@ fn e4_a_stale_top_is_refused() {
         thread::spawn(move || idle.notify())
     };
     let leave = |woken| {
-        let Woken::Look(seat, looking) = woken else {
-            unreachable!("nobody closed")
-        };
+        let Woken::Look(seat, looking) = woken else { unreachable!("nobody closed") };
         idle.leave(looking);
         seat
     };

@@ -21,11 +21,7 @@ struct Fixture {
 impl Fixture {
     fn new(tasks: u64) -> Arc<Self> {
         let results = (0..tasks).map(|_| UnsafeCell::new(0)).collect();
-        Arc::new(Self {
-            latch: Latch::new(tasks),
-            lot: Lot::new(),
-            results,
-        })
+        Arc::new(Self { latch: Latch::new(tasks), lot: Lot::new(), results })
     }
 
     /// Writes a task's result and completes it, as a worker does.
@@ -42,10 +38,7 @@ impl Fixture {
     /// Reads all results, which a wait has ordered before this.
     fn results(&self) -> u32 {
         // SAFETY: loom checks that no write is concurrent.
-        self.results
-            .iter()
-            .map(|result| result.with(|result| unsafe { *result }))
-            .sum()
+        self.results.iter().map(|result| result.with(|result| unsafe { *result })).sum()
     }
 
     fn sleepers(&self) -> usize {
@@ -80,18 +73,13 @@ fn n2_the_last_of_four_sees_what_all_did() {
             let last = step(f);
             if last {
                 // SAFETY: N2: everybody else has let go.
-                touched
-                    .iter()
-                    .for_each(|cell| cell.with_mut(|cell| unsafe { *cell += 1 }));
+                touched.iter().for_each(|cell| cell.with_mut(|cell| unsafe { *cell += 1 }));
             }
             usize::from(last)
         }
     };
     let queue = spawn(&fixture, party(0, |f| f.latch.release(Hold::Queue)));
-    let worker = spawn(
-        &fixture,
-        party(1, |f| f.latch.complete(1).last | f.latch.complete(1).last),
-    );
+    let worker = spawn(&fixture, party(1, |f| f.latch.complete(1).last | f.latch.complete(1).last));
     let handle = party(2, |f| f.latch.release(Hold::Handle))(&fixture);
     assert_eq!(handle + end(queue) + end(worker), 1, "N2: one step is the last");
 }
@@ -177,10 +165,7 @@ fn l4_a_waker_is_called_or_refused() {
     let worker = spawn(&fixture, |f| f.complete(0));
     let flag = Arc::new(Flag(AtomicBool::new(false)));
     let waker = Waker::from(Arc::clone(&flag));
-    let entered = fixture
-        .lot
-        .enter(&fixture.latch, || Sleeper::Task(waker))
-        .is_some();
+    let entered = fixture.lot.enter(&fixture.latch, Sleeper::Task(waker)).is_some();
     assert!(!end(worker).last);
     assert_eq!(flag.0.load(Ordering::Acquire), entered);
     assert!(fixture.latch.is_finished());

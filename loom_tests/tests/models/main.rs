@@ -17,6 +17,7 @@ mod batch;
 mod child;
 mod driver;
 mod fixture;
+mod front;
 mod idle;
 mod injector;
 mod latch;
@@ -42,6 +43,7 @@ fn models() -> impl Iterator<Item = &'static Model> {
         batch::TABLE,
         injector::TABLE,
         pool::TABLE,
+        front::TABLE,
     ]
     .into_iter()
     .flatten()
@@ -49,12 +51,7 @@ fn models() -> impl Iterator<Item = &'static Model> {
 
 /// Returns all checks: each model under each of its reclaimers.
 fn checks() -> impl Iterator<Item = Check> {
-    models().flat_map(|model| {
-        model.oracles.iter().map(move |oracle| Check {
-            model: *model,
-            oracle,
-        })
-    })
+    models().flat_map(|model| model.oracles.iter().map(move |oracle| Check { model: *model, oracle }))
 }
 
 fn main() -> ExitCode {
@@ -67,12 +64,7 @@ fn main() -> ExitCode {
         ["--child", name, oracle] => return run_child(name, oracle),
         ["--table"] => {
             for Check { model, oracle } in checks() {
-                println!(
-                    "{}\t{}\t{oracle}\t{}",
-                    model.name,
-                    model.file,
-                    support::effective_bound(&model)
-                );
+                println!("{}\t{}\t{oracle}\t{}", model.name, model.file, support::effective_bound(&model));
             }
             return ExitCode::SUCCESS;
         }
@@ -86,11 +78,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let balanced = driver::summarise(everything);
-    if conclusion.has_failed() || !balanced {
-        ExitCode::from(101)
-    } else {
-        ExitCode::SUCCESS
-    }
+    if conclusion.has_failed() || !balanced { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
 fn run_child(name: &str, oracle: &str) -> ExitCode {

@@ -27,10 +27,7 @@ unsafe impl Sync for Slot {}
 
 impl Slot {
     fn new() -> Self {
-        Self {
-            runs: AtomicUsize::new(0),
-            result: UnsafeCell::new(0),
-        }
+        Self { runs: AtomicUsize::new(0), result: UnsafeCell::new(0) }
     }
 
     fn fill(&self) {
@@ -65,9 +62,8 @@ fn p1_a_waiter_runs_its_own() {
     let injector = Arc::new(Injector::new(1));
     let worker = parked(&injector, 0);
     let main = thread::current().id();
-    let foreign = Tasks::with(1, move |_| {
-        assert_ne!(thread::current().id(), main, "P1: a waiter ran foreign work")
-    });
+    let foreign =
+        Tasks::with(1, move |_| assert_ne!(thread::current().id(), main, "P1: a waiter ran foreign work"));
     let own = Tasks::new(1);
     injector.release(injector.publish(foreign.batch()));
     let handle = injector.publish(own.batch());
@@ -181,10 +177,7 @@ fn p5_a_timed_waiter_outlives_the_pool() {
     let early = future.wait_timeout(Duration::from_millis(1));
     assert!(!early || slot.runs.load(Ordering::Relaxed) == 1);
     drop(pool);
-    assert!(
-        future.wait_timeout(Duration::ZERO),
-        "P7: not complete after the drop"
-    );
+    assert!(future.wait_timeout(Duration::ZERO), "P7: not complete after the drop");
     slot.check();
 }
 

@@ -35,10 +35,7 @@ impl Item {
 
     fn take(&self) -> Option<u32> {
         let one = |left: usize| left.checked_sub(1);
-        let given = self
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one)
-            .is_ok();
+        let given = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one).is_ok();
         // SAFETY: written before it was linked, and never again.
         given.then(|| self.value.with(|cell| unsafe { *cell }))
     }
@@ -78,10 +75,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Arc<Self> {
-        Arc::new(Self {
-            queue: Queue::new(Item::boxed(0, 0)),
-            domain: Domain::new(),
-        })
+        Arc::new(Self { queue: Queue::new(Item::boxed(0, 0)), domain: Domain::new() })
     }
 
     fn push(&self, value: u32) {
@@ -153,10 +147,7 @@ fn q1_two_consumers_share() {
     let other = spawn(&fixture, two);
     let mine = two(&fixture);
     let theirs = end(other);
-    assert!(
-        mine.is_sorted() && theirs.is_sorted(),
-        "out of order: {mine:?} {theirs:?}"
-    );
+    assert!(mine.is_sorted() && theirs.is_sorted(), "out of order: {mine:?} {theirs:?}");
     let mut all = [mine, theirs].concat();
     all.sort_unstable();
     assert_eq!(all, [1, 2]);
@@ -180,10 +171,7 @@ fn q2_nothing_hides_behind_a_slow_producer() {
     let fixture = Fixture::new();
     let other = spawn(&fixture, |f| f.push(1));
     fixture.push(2);
-    assert!(
-        fixture.take().is_some(),
-        "Q2: our own push is complete, so something is there"
-    );
+    assert!(fixture.take().is_some(), "Q2: our own push is complete, so something is there");
     end(other);
     assert_eq!(fixture.rest().len(), 1);
 }
@@ -267,10 +255,7 @@ fn q5_empty_is_true() {
     };
     let there = pushed.load(Ordering::Acquire);
     let first = fixture.take();
-    assert!(
-        !there || first == Some(1),
-        "Q5: 1 was there, and the scan answered {first:?}"
-    );
+    assert!(!there || first == Some(1), "Q5: 1 was there, and the scan answered {first:?}");
     end(producer);
     assert_eq!(fixture.rest().len(), 2 - usize::from(first.is_some()));
 }

@@ -20,9 +20,7 @@ impl Retire for Node {
 }
 
 fn node() -> *mut Node {
-    Box::into_raw(Box::new(Node {
-        canary: Canary::new(),
-    }))
+    Box::into_raw(Box::new(Node { canary: Canary::new() }))
 }
 
 /// A reader that pinned before the replacement against a writer that retires the node replaced: the reader's node must

@@ -3,25 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Under which reclaimer a model runs; see `src/reclaim`.
-pub const ORACLES: &[&str] = if cfg!(crossbeam_loom) {
-    &["epoch"]
-} else {
-    &["retirement", "kill", "never"]
-};
+pub const ORACLES: &[&str] = if cfg!(crossbeam_loom) { &["epoch"] } else { &["retirement", "kill", "never"] };
 
 /// The reclaimers that kill.
-pub const KILLERS: &[&str] = if cfg!(crossbeam_loom) {
-    &["epoch"]
-} else {
-    &["retirement", "kill"]
-};
+pub const KILLERS: &[&str] = if cfg!(crossbeam_loom) { &["epoch"] } else { &["retirement", "kill"] };
 
 /// For models that never pin: the reclaimer cannot matter.
-pub const NO_RECLAIMER: &[&str] = if cfg!(crossbeam_loom) {
-    &["epoch"]
-} else {
-    &["never"]
-};
+pub const NO_RECLAIMER: &[&str] = if cfg!(crossbeam_loom) { &["epoch"] } else { &["never"] };
 
 /// How far a model explores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +76,8 @@ pub fn effective_bound(model: &Model) -> Bound {
     let Ok(asked) = std::env::var(BOUND_VARIABLE) else {
         return own;
     };
-    let asked: usize = asked
-        .parse()
-        .unwrap_or_else(|_| panic!("{BOUND_VARIABLE} is {asked:?}; it must be a number"));
+    let asked: usize =
+        asked.parse().unwrap_or_else(|_| panic!("{BOUND_VARIABLE} is {asked:?}; it must be a number"));
     match own {
         Bound::Preemptions(own) => Bound::Preemptions(own.max(asked)),
         Bound::None => Bound::None,

@@ -105,10 +105,7 @@ pub struct Violation {
 
 impl Violation {
     pub(crate) fn new(kind: Kind, ops: impl IntoIterator<Item = usize>) -> Self {
-        Self {
-            kind,
-            ops: ops.into_iter().collect(),
-        }
+        Self { kind, ops: ops.into_iter().collect() }
     }
 
     fn of(kind: Kind, a: &Windows, b: &Windows) -> Self {
@@ -118,19 +115,13 @@ impl Violation {
 
     /// Writes the violation out with the operations of its history.
     pub fn explain(&self, history: &[Op]) -> String {
-        self.ops.iter().fold(self.to_string(), |text, &at| {
-            format!("{text}\n  #{at}: {:?}", history[at])
-        })
+        self.ops.iter().fold(self.to_string(), |text, &at| format!("{text}\n  #{at}: {:?}", history[at]))
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "not linearizable: {:?}, by operations {:?}",
-            self.kind, self.ops
-        )
+        write!(f, "not linearizable: {:?}, by operations {:?}", self.kind, self.ops)
     }
 }
 
@@ -195,11 +186,8 @@ fn interleaved(windows: &[Windows]) -> Result<(), Violation> {
 
 /// Moves every first take out of the stretches in which other batches are certainly in service.
 fn settle(windows: &mut [Windows]) {
-    let mut stretches: Vec<_> = windows
-        .iter()
-        .filter(|b| b.served < b.claimed)
-        .map(|b| (b.served, b.claimed))
-        .collect();
+    let mut stretches: Vec<_> =
+        windows.iter().filter(|b| b.served < b.claimed).map(|b| (b.served, b.claimed)).collect();
     stretches.sort_unstable();
     for a in windows.iter_mut().filter(|a| a.take.is_some()) {
         let begun = stretches.partition_point(|&(from, _)| from < a.served);
@@ -215,11 +203,7 @@ fn settle(windows: &mut [Windows]) {
 /// Looks for an empty answer that is covered by stretches in which some batch certainly had tasks.
 fn false_empty(history: &[Op], windows: &[Windows]) -> Result<(), Violation> {
     let stretches = covered(windows);
-    for (at, op) in history
-        .iter()
-        .enumerate()
-        .filter(|(_, op)| op.event == Event::Empty)
-    {
+    for (at, op) in history.iter().enumerate().filter(|(_, op)| op.event == Event::Empty) {
         let begun = stretches.partition_point(|&(from, _)| from < op.called);
         if let Some((_, to)) = begun.checked_sub(1).map(|before| stretches[before])
             && op.answered < to
@@ -232,11 +216,8 @@ fn false_empty(history: &[Op], windows: &[Windows]) -> Result<(), Violation> {
 
 /// Returns the disjoint stretches of time, ends excluded, at each instant of which some batch certainly had tasks.
 fn covered(windows: &[Windows]) -> Vec<(Stamp, Stamp)> {
-    let mut parts: Vec<_> = windows
-        .iter()
-        .map(|a| (a.pushed.1, a.claimed))
-        .filter(|(from, to)| from < to)
-        .collect();
+    let mut parts: Vec<_> =
+        windows.iter().map(|a| (a.pushed.1, a.claimed)).filter(|(from, to)| from < to).collect();
     parts.sort_unstable();
     let mut whole = Vec::<(Stamp, Stamp)>::new();
     for (from, to) in parts {
@@ -266,132 +247,63 @@ mod tests {
     use super::*;
 
     fn push(batch: BatchId, tasks: u32, called: Stamp, answered: Stamp) -> Op {
-        Op {
-            event: Event::Push { batch, tasks },
-            called,
-            answered,
-        }
+        Op { event: Event::Push { batch, tasks }, called, answered }
     }
 
     fn take(batch: BatchId, task: u32, called: Stamp, answered: Stamp) -> Op {
-        Op {
-            event: Event::Take(Range {
-                batch,
-                start: task,
-                end: task + 1,
-            }),
-            called,
-            answered,
-        }
+        Op { event: Event::Take(Range { batch, start: task, end: task + 1 }), called, answered }
     }
 
     fn empty(called: Stamp, answered: Stamp) -> Op {
-        Op {
-            event: Event::Empty,
-            called,
-            answered,
-        }
+        Op { event: Event::Empty, called, answered }
     }
 
     /// Returns the kind that the judge reports, after asking the search whether it may report one.
     fn kind(history: &[Op]) -> Option<Kind> {
         let kind = judge(history, End::Open).err().map(|violation| violation.kind);
-        assert_eq!(
-            kind.is_none(),
-            is_linearizable(history),
-            "the search disagrees about {history:?}"
-        );
+        assert_eq!(kind.is_none(), is_linearizable(history), "the search disagrees about {history:?}");
         kind
     }
 
     #[test]
     fn h_overtaking_is_seen_only_where_it_is_certain() {
-        let overtaken = [
-            push(1, 1, 0, 1),
-            push(2, 1, 2, 3),
-            take(2, 0, 4, 5),
-            take(1, 0, 6, 7),
-        ];
+        let overtaken = [push(1, 1, 0, 1), push(2, 1, 2, 3), take(2, 0, 4, 5), take(1, 0, 6, 7)];
         assert_eq!(kind(&overtaken), Some(Kind::Overtaken));
-        let pushed_together = [
-            push(1, 1, 0, 2),
-            push(2, 1, 2, 3),
-            take(2, 0, 4, 5),
-            take(1, 0, 6, 7),
-        ];
+        let pushed_together = [push(1, 1, 0, 2), push(2, 1, 2, 3), take(2, 0, 4, 5), take(1, 0, 6, 7)];
         assert_eq!(kind(&pushed_together), None);
-        let taken_together = [
-            push(1, 1, 0, 1),
-            push(2, 1, 2, 3),
-            take(2, 0, 4, 6),
-            take(1, 0, 6, 7),
-        ];
+        let taken_together = [push(1, 1, 0, 1), push(2, 1, 2, 3), take(2, 0, 4, 6), take(1, 0, 6, 7)];
         assert_eq!(kind(&taken_together), None);
     }
 
     #[test]
     fn h_a_batch_in_service_keeps_others_out() {
-        let one = [
-            push(1, 2, 0, 1),
-            take(1, 0, 2, 3),
-            take(1, 1, 8, 9),
-            push(2, 1, 0, 1),
-        ];
-        assert_eq!(
-            kind(&[&one[..], &[take(2, 0, 5, 6)]].concat()),
-            Some(Kind::Interleaved)
-        );
-        assert_eq!(
-            kind(&[&one[..], &[take(2, 0, 5, 8)]].concat()),
-            None,
-            "after the last claim"
-        );
-        assert_eq!(
-            kind(&[&one[..], &[take(2, 0, 1, 6)]].concat()),
-            None,
-            "before the first"
-        );
+        let one = [push(1, 2, 0, 1), take(1, 0, 2, 3), take(1, 1, 8, 9), push(2, 1, 0, 1)];
+        assert_eq!(kind(&[&one[..], &[take(2, 0, 5, 6)]].concat()), Some(Kind::Interleaved));
+        assert_eq!(kind(&[&one[..], &[take(2, 0, 5, 8)]].concat()), None, "after the last claim");
+        assert_eq!(kind(&[&one[..], &[take(2, 0, 1, 6)]].concat()), None, "before the first");
     }
 
     #[test]
     fn h_settling_finds_what_pairs_do_not() {
         // Batch 2 is in service from 10 to 20, so 1 was taken before 10 and 3 after 20; but 3 was pushed before 1.
         let service = [push(2, 2, 0, 9), take(2, 0, 9, 10), take(2, 1, 20, 21)];
-        let others = [
-            push(3, 1, 0, 1),
-            push(1, 1, 2, 3),
-            take(1, 0, 4, 15),
-            take(3, 0, 12, 25),
-        ];
+        let others = [push(3, 1, 0, 1), push(1, 1, 2, 3), take(1, 0, 4, 15), take(3, 0, 12, 25)];
         assert_eq!(kind(&[&service[..], &others].concat()), Some(Kind::Overtaken));
-        let pushed_together = [
-            push(3, 1, 0, 2),
-            push(1, 1, 2, 3),
-            take(1, 0, 4, 15),
-            take(3, 0, 12, 25),
-        ];
+        let pushed_together = [push(3, 1, 0, 2), push(1, 1, 2, 3), take(1, 0, 4, 15), take(3, 0, 12, 25)];
         assert_eq!(kind(&[&service[..], &pushed_together].concat()), None);
     }
 
     #[test]
     fn h_an_empty_answer_needs_one_instant_without_tasks() {
-        let chain = [
-            push(1, 1, 0, 1),
-            push(2, 1, 2, 3),
-            take(1, 0, 4, 5),
-            push(3, 1, 6, 7),
-            take(2, 0, 8, 9),
-        ];
+        let chain =
+            [push(1, 1, 0, 1), push(2, 1, 2, 3), take(1, 0, 4, 5), push(3, 1, 6, 7), take(2, 0, 8, 9)];
         assert_eq!(
             kind(&[&chain[..], &[empty(2, 20)]].concat()),
             Some(Kind::FalseEmpty),
             "batch 3 is still there"
         );
         let taken = [&chain[..], &[take(3, 0, 15, 16)]].concat();
-        assert_eq!(
-            kind(&[&taken[..], &[empty(2, 14)]].concat()),
-            Some(Kind::FalseEmpty)
-        );
+        assert_eq!(kind(&[&taken[..], &[empty(2, 14)]].concat()), Some(Kind::FalseEmpty));
         assert_eq!(kind(&[&taken[..], &[empty(2, 15)]].concat()), None, "after all");
         assert_eq!(kind(&[&taken[..], &[empty(1, 14)]].concat()), None, "before all");
     }
@@ -406,9 +318,6 @@ mod tests {
             "{}",
             violation.explain(&history)
         );
-        assert_eq!(
-            judge(&history[..1], End::Drained).map_err(|violation| violation.kind),
-            Err(Kind::Lost)
-        );
+        assert_eq!(judge(&history[..1], End::Drained).map_err(|violation| violation.kind), Err(Kind::Lost));
     }
 }

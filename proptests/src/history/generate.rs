@@ -73,11 +73,7 @@ impl Fifo {
         let from_newest = usize::from(from_newest).checked_rem(self.batches.len())?;
         let at = self.batches.len() - 1 - from_newest;
         let batch = at as BatchId;
-        Some(
-            self.batches[at]
-                .claim(batch, size)
-                .map_or(Event::Exhausted { batch }, Event::Own),
-        )
+        Some(self.batches[at].claim(batch, size).map_or(Event::Exhausted { batch }, Event::Own))
     }
 
     fn step(&mut self, (what, which, size, ..): Choice) -> Event {
@@ -124,11 +120,7 @@ pub fn valid(choices: &[Choice], reach: u64, drained: bool) -> Vec<Op> {
 fn record(history: &mut Vec<Op>, event: Event, (.., early, late): Choice, reach: u64) {
     let instant = reach + SPACING * history.len() as Stamp;
     let stretch = |by: u8| u64::from(by) * reach / u64::from(u8::MAX);
-    history.push(Op {
-        event,
-        called: instant - stretch(early),
-        answered: instant + stretch(late),
-    });
+    history.push(Op { event, called: instant - stretch(early), answered: instant + stretch(late) });
 }
 
 /// Changes intervals and events without regard to the specification.
@@ -171,49 +163,22 @@ struct Bed {
 impl Bed {
     fn new(batch: BatchId, push: usize) -> Self {
         let (claims, exhausted) = (Vec::new(), Vec::new());
-        Self {
-            batch,
-            push,
-            claims,
-            exhausted,
-            pushed: 0,
-            served: None,
-            claimed: 0,
-        }
+        Self { batch, push, claims, exhausted, pushed: 0, served: None, claimed: 0 }
     }
 
     fn measure(&mut self, history: &[Op]) {
-        self.claims
-            .sort_by_key(|&at| history[at].event.claim().map(|range| range.start));
+        self.claims.sort_by_key(|&at| history[at].event.claim().map(|range| range.start));
         let told = self.exhausted.iter();
-        let earliest = |from: &[usize]| {
-            from.iter()
-                .chain(told.clone())
-                .map(|&at| history[at].answered)
-                .min()
-        };
-        let take = self
-            .claims
-            .iter()
-            .position(|&at| matches!(history[at].event, Event::Take(_)));
-        self.pushed = earliest(&self.claims)
-            .into_iter()
-            .fold(history[self.push].answered, Stamp::min);
+        let earliest = |from: &[usize]| from.iter().chain(told.clone()).map(|&at| history[at].answered).min();
+        let take = self.claims.iter().position(|&at| matches!(history[at].event, Event::Take(_)));
+        self.pushed = earliest(&self.claims).into_iter().fold(history[self.push].answered, Stamp::min);
         self.served = take.and_then(|take| earliest(&self.claims[take..]));
-        self.claimed = self
-            .claims
-            .iter()
-            .map(|&at| history[at].called)
-            .max()
-            .unwrap_or(0);
+        self.claimed = self.claims.iter().map(|&at| history[at].called).max().unwrap_or(0);
     }
 
     /// Finds two claims of which the first was answered before the second was called.
     fn ordered_claims(&self, history: &[Op]) -> Option<(usize, usize)> {
-        let pairs = self
-            .claims
-            .iter()
-            .flat_map(|&a| self.claims.iter().map(move |&b| (a, b)));
+        let pairs = self.claims.iter().flat_map(|&a| self.claims.iter().map(move |&b| (a, b)));
         pairs.into_iter().find(|&(a, b)| history[a].precedes(&history[b]))
     }
 
@@ -268,11 +233,7 @@ pub fn plant(kind: Kind, history: &mut Vec<Op>, pick: usize) -> bool {
 }
 
 fn plant_at(kind: Kind, history: &mut Vec<Op>, bed: &Bed, beds: &[Bed], pick: usize) {
-    let claim = bed
-        .claims
-        .get(pick % bed.claims.len().max(1))
-        .copied()
-        .unwrap_or(bed.push);
+    let claim = bed.claims.get(pick % bed.claims.len().max(1)).copied().unwrap_or(bed.push);
     let batch = beds.len() as BatchId;
     let (push, take) = (Event::Push { batch, tasks: 1 }, Event::Take(range(batch, 0, 1)));
     match kind {
@@ -281,12 +242,7 @@ fn plant_at(kind: Kind, history: &mut Vec<Op>, bed: &Bed, beds: &[Bed], pick: us
         Kind::Lost => drop(history.remove(claim)),
         Kind::Alien => history[claim].event = take,
         Kind::Early => {
-            let first = bed
-                .claims
-                .iter()
-                .map(|&at| history[at].answered)
-                .min()
-                .unwrap_or(0);
+            let first = bed.claims.iter().map(|&at| history[at].answered).min().unwrap_or(0);
             (history[bed.push].called, history[bed.push].answered) = (first + 1, first + 2);
         }
         Kind::Disorder => {
@@ -301,10 +257,7 @@ fn plant_at(kind: Kind, history: &mut Vec<Op>, bed: &Bed, beds: &[Bed], pick: us
             insert(history, take, bed.pushed + 3, 1);
         }
         Kind::Interleaved => {
-            history.push(Op {
-                event: push,
-                ..history[bed.push]
-            });
+            history.push(Op { event: push, ..history[bed.push] });
             insert(history, take, bed.served.unwrap_or(0) + 1, 1);
         }
         Kind::FalseEmpty => {
@@ -318,18 +271,11 @@ fn plant_at(kind: Kind, history: &mut Vec<Op>, bed: &Bed, beds: &[Bed], pick: us
 fn end_of_tasks(bed: &Bed, beds: &[Bed]) -> Stamp {
     let mut stretches: Vec<_> = beds.iter().map(|bed| (bed.pushed, bed.claimed)).collect();
     stretches.sort_unstable();
-    stretches.iter().fold(
-        bed.claimed,
-        |end, &(from, to)| if from < end { end.max(to) } else { end },
-    )
+    stretches.iter().fold(bed.claimed, |end, &(from, to)| if from < end { end.max(to) } else { end })
 }
 
 fn insert(history: &mut Vec<Op>, event: Event, called: Stamp, length: Stamp) {
-    history.push(Op {
-        event,
-        called,
-        answered: called + length,
-    });
+    history.push(Op { event, called, answered: called + length });
 }
 
 #[cfg(test)]
@@ -339,35 +285,18 @@ mod tests {
 
     #[test]
     fn h_a_valid_history_runs_the_specification() {
-        let choices: Vec<Choice> = (0..11_u8)
-            .map(|i| (i * 7, i * 11, i * 5, i.wrapping_mul(97), i.wrapping_mul(59)))
-            .collect();
+        let choices: Vec<Choice> =
+            (0..11_u8).map(|i| (i * 7, i * 11, i * 5, i.wrapping_mul(97), i.wrapping_mul(59))).collect();
         for reach in [0, 4, 40] {
             let history = valid(&choices, reach, false);
             assert_eq!(history.len(), choices.len());
             assert!(is_linearizable(&history), "reach {reach}: {history:?}");
         }
-        let events = |choices: &[Choice]| {
-            valid(choices, 0, true)
-                .iter()
-                .map(|op| op.event)
-                .collect::<Vec<_>>()
-        };
-        let range = Range {
-            batch: 0,
-            start: 0,
-            end: 2,
-        };
-        let expected = [
-            Event::Push { batch: 0, tasks: 2 },
-            Event::Take(range),
-            Event::Empty,
-        ];
-        assert_eq!(
-            events(&[(0, 0, 1, 0, 0)]),
-            expected,
-            "a drained history ends with an empty answer"
-        );
+        let events =
+            |choices: &[Choice]| valid(choices, 0, true).iter().map(|op| op.event).collect::<Vec<_>>();
+        let range = Range { batch: 0, start: 0, end: 2 };
+        let expected = [Event::Push { batch: 0, tasks: 2 }, Event::Take(range), Event::Empty];
+        assert_eq!(events(&[(0, 0, 1, 0, 0)]), expected, "a drained history ends with an empty answer");
     }
 
     #[test]

@@ -117,11 +117,7 @@ pub fn overlapping(history: &[Op], left: impl Fn(Event) -> bool, right: impl Fn(
         let over = answers.partition_point(|&answered| answered < op.called);
         begun > over
     };
-    history
-        .iter()
-        .filter(|op| left(op.event))
-        .filter(overlaps)
-        .count()
+    history.iter().filter(|op| left(op.event)).filter(overlaps).count()
 }
 
 #[cfg(test)]
@@ -130,36 +126,17 @@ mod tests {
 
     #[test]
     fn h_overlaps_are_counted_once_per_operation() {
-        let push = |called, answered| Op {
-            event: Event::Push { batch: 0, tasks: 1 },
-            called,
-            answered,
-        };
-        let empty = |called, answered| Op {
-            event: Event::Empty,
-            called,
-            answered,
-        };
-        let history = [
-            push(0, 4),
-            empty(4, 5),
-            empty(5, 6),
-            empty(2, 20),
-            push(19, 21),
-            push(30, 31),
-            empty(0, 1),
-        ];
+        let push = |called, answered| Op { event: Event::Push { batch: 0, tasks: 1 }, called, answered };
+        let empty = |called, answered| Op { event: Event::Empty, called, answered };
+        let history =
+            [push(0, 4), empty(4, 5), empty(5, 6), empty(2, 20), push(19, 21), push(30, 31), empty(0, 1)];
         let (is_push, is_empty) = (|e| matches!(e, Event::Push { .. }), |e| e == Event::Empty);
         assert_eq!(
             overlapping(&history, is_empty, is_push),
             3,
             "an equal stamp overlaps, a later one does not"
         );
-        assert_eq!(
-            overlapping(&history, is_push, is_empty),
-            2,
-            "each push counts once"
-        );
+        assert_eq!(overlapping(&history, is_push, is_empty), 2, "each push counts once");
         assert_eq!(overlapping(&history, is_push, |_| false), 0);
     }
 }

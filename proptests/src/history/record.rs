@@ -94,11 +94,7 @@ impl Session {
     /// Begins a session.
     #[allow(clippy::new_without_default, reason = "a session begins at a time")]
     pub fn new() -> Self {
-        Self {
-            injector: Injector::new(0),
-            clock: Clock(Instant::now()),
-            batches: 0,
-        }
+        Self { injector: Injector::new(0), clock: Clock(Instant::now()), batches: 0 }
     }
 
     /// Runs a round in which each producer publishes so many batches, and returns its history. The seed chooses what
@@ -122,10 +118,7 @@ impl Session {
                 threads.push(scope.spawn(move || round.produce(first, &choices)));
             }
             threads.extend((0..CONSUMERS).map(|_| scope.spawn(|| round.consume())));
-            threads
-                .into_iter()
-                .flat_map(|thread| thread.join().expect("a recorded thread ends"))
-                .collect()
+            threads.into_iter().flat_map(|thread| thread.join().expect("a recorded thread ends")).collect()
         })
     }
 }
@@ -181,11 +174,7 @@ struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     fn new(round: &'a Round<'_>, capacity: usize) -> Self {
-        Self {
-            injector: round.injector,
-            clock: round.clock,
-            ops: Vec::with_capacity(capacity),
-        }
+        Self { injector: round.injector, clock: round.clock, ops: Vec::with_capacity(capacity) }
     }
 
     /// Carries out an operation. Its event is not known yet, which `record` will tell.
@@ -196,26 +185,14 @@ impl<'a> Recorder<'a> {
     }
 
     fn record(&mut self, event: Event, called: Stamp, answered: Stamp) {
-        self.ops.push(Op {
-            event,
-            called,
-            answered,
-        });
+        self.ops.push(Op { event, called, answered });
     }
 
     /// Publishes a batch, claims from it or not, and pauses or not.
     fn produce(&mut self, batch: BatchId, (what, which, size, _, pause): Choice) {
         let tasks = 1 + u32::from(size) % 6;
         let grain = Grain::from_bits(u64::from(which) % 3);
-        let node = node(
-            batch,
-            Plan {
-                tasks: tasks.into(),
-                threads: 2,
-                helpers: u32::MAX,
-                grain,
-            },
-        );
+        let node = node(batch, Plan { tasks: tasks.into(), threads: 2, helpers: u32::MAX, grain });
         let (handle, called, answered) = self.time(|| self.injector.publish(node));
         self.record(Event::Push { batch, tasks }, called, answered);
         if what % 2 == 0 {
@@ -232,9 +209,8 @@ impl<'a> Recorder<'a> {
     /// Claims through the handle, and goes on to the end of the batch.
     fn help(&mut self, batch: BatchId, handle: &Handle) {
         let (claim, called, answered) = self.time(|| handle.claim());
-        let event = claim.as_ref().map_or(Event::Exhausted { batch }, |claim| {
-            Event::Own(range(batch, claim))
-        });
+        let event =
+            claim.as_ref().map_or(Event::Exhausted { batch }, |claim| Event::Own(range(batch, claim)));
         self.record(event, called, answered);
         if let Some(mut claim) = claim {
             claim.run();
@@ -277,19 +253,12 @@ impl<'a> Recorder<'a> {
 /// Returns what was claimed last.
 fn range(batch: BatchId, claim: &Claim) -> Range {
     let ops::Range { start, end } = claim.range();
-    Range {
-        batch,
-        start: start as u32,
-        end: end as u32,
-    }
+    Range { batch, start: start as u32, end: end as u32 }
 }
 
 /// Makes a batch whose tasks say which it is. Its context is no address, but its number.
 fn node(batch: BatchId, plan: Plan) -> Box<Batch> {
-    let work = Work {
-        run,
-        context: ptr::without_provenance(batch as usize),
-    };
+    let work = Work { run, context: ptr::without_provenance(batch as usize) };
     // SAFETY: `run` uses nothing behind the context.
     unsafe { Batch::new(work, plan) }
 }

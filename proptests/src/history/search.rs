@@ -32,11 +32,7 @@ type Queue = Vec<Batch>;
 
 /// Tells whether the history is linearizable. It may leave tasks unclaimed.
 pub fn is_linearizable(history: &[Op]) -> bool {
-    assert!(
-        history.len() <= MAX_OPS,
-        "{} operations are too many to search",
-        history.len()
-    );
+    assert!(history.len() <= MAX_OPS, "{} operations are too many to search", history.len());
     search(history, 0, &Queue::new(), &mut HashSet::new())
 }
 
@@ -67,11 +63,7 @@ fn apply(queue: &Queue, event: Event) -> Option<Queue> {
             if known(batch).is_some() {
                 return None;
             }
-            after.push(Batch {
-                id: batch,
-                next: 0,
-                tasks,
-            });
+            after.push(Batch { id: batch, next: 0, tasks });
         }
         Event::Empty => return oldest.is_none().then_some(after),
         Event::Exhausted { batch } => return queue[known(batch)?].is_exhausted().then_some(after),
@@ -96,11 +88,8 @@ mod tests {
 
     /// Makes a history whose operations follow one another.
     fn sequence(events: &[Event]) -> Vec<Op> {
-        let op = |(at, &event): (usize, &Event)| Op {
-            event,
-            called: 2 * at as u64,
-            answered: 2 * at as u64 + 1,
-        };
+        let op =
+            |(at, &event): (usize, &Event)| Op { event, called: 2 * at as u64, answered: 2 * at as u64 + 1 };
         events.iter().enumerate().map(op).collect()
     }
 

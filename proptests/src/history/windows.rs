@@ -77,13 +77,7 @@ impl<'a> Ledger<'a> {
             if let Some(first) = ids.insert(batch, entries.len()) {
                 return Err(Violation::new(Kind::PushedTwice, [entries[first].push, push]));
             }
-            entries.push(Entry {
-                push,
-                tasks,
-                claims: Vec::new(),
-                exhausted: Vec::new(),
-                complete: false,
-            });
+            entries.push(Entry { push, tasks, claims: Vec::new(), exhausted: Vec::new(), complete: false });
         }
         for (at, op) in history.iter().enumerate() {
             let batch = match op.event {
@@ -106,12 +100,7 @@ impl<'a> Ledger<'a> {
 
     /// Sorts the claims of each batch by their ranges, which must follow one another without overlap or gap.
     fn check_ranges(&mut self) -> Result<(), Violation> {
-        let range = |&at: &usize| {
-            self.history[at]
-                .event
-                .claim()
-                .expect("only claims are filed as such")
-        };
+        let range = |&at: &usize| self.history[at].event.claim().expect("only claims are filed as such");
         for entry in &mut self.entries {
             entry.claims.sort_by_key(|at| range(at).start);
             let (mut next, mut before) = (0, entry.push);
@@ -152,11 +141,7 @@ impl<'a> Ledger<'a> {
         // Forward: nothing happens before the latest call so far.
         for &at in &entry.claims {
             if op(at).precedes(op(latest)) {
-                let kind = if latest == entry.push {
-                    Kind::Early
-                } else {
-                    Kind::Disorder
-                };
+                let kind = if latest == entry.push { Kind::Early } else { Kind::Disorder };
                 return Err(Violation::new(kind, [latest, at]));
             }
             if op(at).called > op(latest).called {
@@ -169,12 +154,7 @@ impl<'a> Ledger<'a> {
             }
         }
         // Backward: nothing happens after the earliest answer to come.
-        let after = entry
-            .exhausted
-            .iter()
-            .map(|&at| op(at).answered)
-            .min()
-            .unwrap_or(NEVER);
+        let after = entry.exhausted.iter().map(|&at| op(at).answered).min().unwrap_or(NEVER);
         let (mut earliest, mut served, mut take) = (after, NEVER, None);
         for &at in entry.claims.iter().rev() {
             earliest = earliest.min(op(at).answered);
@@ -207,11 +187,7 @@ mod tests {
     use super::*;
 
     fn op(event: Event, called: Stamp, answered: Stamp) -> Op {
-        Op {
-            event,
-            called,
-            answered,
-        }
+        Op { event, called, answered }
     }
 
     fn range(start: u32, end: u32) -> Range {
@@ -228,33 +204,19 @@ mod tests {
             op(Event::Take(range(3, 4)), 5, 40),
             op(Event::Exhausted { batch: 7 }, 6, 30),
         ];
-        let windows = Ledger::new(&history)
-            .and_then(|ledger| ledger.windows())
-            .expect("the history is fine");
-        let [only] = windows[..] else {
-            panic!("one batch was pushed, not {}", windows.len())
-        };
+        let windows = Ledger::new(&history).and_then(|ledger| ledger.windows()).expect("the history is fine");
+        let [only] = windows[..] else { panic!("one batch was pushed, not {}", windows.len()) };
         assert_eq!(only.pushed, (0, 19), "the first claim was answered at 19");
         assert_eq!((only.take, only.last), (Some(3), Some(3)));
         assert_eq!(only.served, 30, "the owner heard at 30 that nothing is left");
-        assert_eq!(
-            only.claimed, 7,
-            "the last claim comes after the first one, which was called at 7"
-        );
+        assert_eq!(only.claimed, 7, "the last claim comes after the first one, which was called at 7");
     }
 
     #[test]
     fn h_what_was_never_claimed_stays_for_ever() {
-        let history = [
-            op(Event::Push { batch: 7, tasks: 2 }, 0, 1),
-            op(Event::Take(range(0, 1)), 2, 3),
-        ];
+        let history = [op(Event::Push { batch: 7, tasks: 2 }, 0, 1), op(Event::Take(range(0, 1)), 2, 3)];
         let ledger = Ledger::new(&history).expect("the ranges are fine");
-        assert!(
-            ledger
-                .check_drained()
-                .is_err_and(|violation| violation.kind == Kind::Lost)
-        );
+        assert!(ledger.check_drained().is_err_and(|violation| violation.kind == Kind::Lost));
         let windows = ledger.windows().expect("the times are fine");
         assert_eq!((windows[0].served, windows[0].claimed), (3, NEVER));
         assert!(windows[0].surely_in_service(4) && !windows[0].surely_in_service(3));

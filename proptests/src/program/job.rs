@@ -73,10 +73,7 @@ impl Job {
     ///
     /// - The job outlives every use of the batch.
     pub(super) unsafe fn batch(self: &Arc<Self>) -> Box<Batch> {
-        let work = Work {
-            run,
-            context: Arc::as_ptr(self).cast(),
-        };
+        let work = Work { run, context: Arc::as_ptr(self).cast() };
         // SAFETY: a job is atomics, and runs whatever range it is given on whatever thread; it lives long enough, as
         // the caller owes.
         unsafe { Batch::new(work, self.plan) }
@@ -116,8 +113,7 @@ impl Job {
     pub(super) fn runs(&self, range: Range<u64>) -> Option<u32> {
         let mut runs = self.runs[range.start as usize..range.end as usize].iter();
         let first = runs.next()?.load(Ordering::Relaxed);
-        runs.all(|runs| runs.load(Ordering::Relaxed) == first)
-            .then_some(first)
+        runs.all(|runs| runs.load(Ordering::Relaxed) == first).then_some(first)
     }
 
     /// Counts the payloads that exist.
@@ -128,28 +124,12 @@ impl Job {
     /// Asserts what is true of a job at the end of every program.
     pub(super) fn assert_ended_well(&self) {
         let Plan { tasks, helpers, .. } = self.plan;
-        assert_eq!(
-            self.runs(0..tasks),
-            Some(1),
-            "B1: some task ran not once: {:?}",
-            self.runs
-        );
+        assert_eq!(self.runs(0..tasks), Some(1), "B1: some task ran not once: {:?}", self.runs);
         let joined = self.joined.load(Ordering::Relaxed);
-        assert!(
-            joined <= helpers,
-            "B4: {joined} workers joined, and {helpers} were admitted"
-        );
-        assert_eq!(
-            self.late.load(Ordering::Relaxed),
-            0,
-            "B3: tasks ran after the wait"
-        );
+        assert!(joined <= helpers, "B4: {joined} workers joined, and {helpers} were admitted");
+        assert_eq!(self.late.load(Ordering::Relaxed), 0, "B3: tasks ran after the wait");
         let panicking = (0..tasks).filter(|&task| self.panics(task)).count();
-        assert_eq!(
-            self.payloads.thrown.load(Ordering::Relaxed) as usize,
-            panicking,
-            "X1: panics"
-        );
+        assert_eq!(self.payloads.thrown.load(Ordering::Relaxed) as usize, panicking, "X1: panics");
         assert_eq!(self.payloads(), 0, "B5: payloads are left");
     }
 }

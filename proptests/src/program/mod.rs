@@ -53,10 +53,7 @@ pub struct Shape {
 
 /// One step of a program.
 #[derive(Clone, Copy, Debug)]
-#[allow(
-    missing_docs,
-    reason = "`who` is a participant, `batch` counts from the newest"
-)]
+#[allow(missing_docs, reason = "`who` is a participant, `batch` counts from the newest")]
 pub enum Step {
     /// Somebody publishes a batch and keeps its handle.
     Publish { plan: Plan, panics: u64 },
@@ -77,13 +74,8 @@ pub enum Step {
 /// Makes the steps of a program, at most `length` of them.
 pub fn steps(shape: Shape, length: usize) -> impl Strategy<Value = Vec<Step>> {
     let grain = || (0..6_u64).prop_map(Grain::from_bits);
-    let plan =
-        (shape.tasks, 0..5_u32, shape.helpers, grain()).prop_map(|(tasks, threads, helpers, grain)| Plan {
-            tasks,
-            threads,
-            helpers,
-            grain,
-        });
+    let plan = (shape.tasks, 0..5_u32, shape.helpers, grain())
+        .prop_map(|(tasks, threads, helpers, grain)| Plan { tasks, threads, helpers, grain });
     let who = || 0..PARTICIPANTS;
     let batch = || 0..8_usize;
     let step = prop_oneof![
@@ -113,11 +105,7 @@ pub fn run(steps: &[Step]) {
 
 /// Asserts that the nodes of so many batches, and the sentinel, were freed once each.
 fn assert_all_dead(census: &Census, batches: usize) {
-    assert_eq!(
-        census.counts(),
-        Counts::all_dead(batches + 1),
-        "N2: nodes are freed once, and none is left"
-    );
+    assert_eq!(census.counts(), Counts::all_dead(batches + 1), "N2: nodes are freed once, and none is left");
 }
 
 /// A participation.
@@ -183,21 +171,10 @@ impl<'a> World<'a> {
 
     fn take(&mut self, who: usize) {
         let (took, expected) = (self.injector.take(), self.spec.take());
-        let ranges = (
-            took.as_ref().map(Claim::range),
-            expected.as_ref().map(|(_, range)| range.clone()),
-        );
-        assert_eq!(
-            ranges.0, ranges.1,
-            "Q1, Q5: a worker took tasks from {expected:?}"
-        );
+        let ranges = (took.as_ref().map(Claim::range), expected.as_ref().map(|(_, range)| range.clone()));
+        assert_eq!(ranges.0, ranges.1, "Q1, Q5: a worker took tasks from {expected:?}");
         if let Some((claim, (batch, range))) = took.zip(expected) {
-            self.busy[who] = Some(Busy {
-                batch,
-                claim,
-                tasks: range.end - range.start,
-                joins: true,
-            });
+            self.busy[who] = Some(Busy { batch, claim, tasks: range.end - range.start, joins: true });
         }
     }
 
@@ -213,12 +190,7 @@ impl<'a> World<'a> {
                 "B1: claimed through batch {batch}'s handle"
             );
             if let Some((claim, range)) = claimed.zip(expected) {
-                world.busy[who] = Some(Busy {
-                    batch,
-                    claim,
-                    tasks: range.end - range.start,
-                    joins: false,
-                });
+                world.busy[who] = Some(Busy { batch, claim, tasks: range.end - range.start, joins: false });
             }
         });
     }
@@ -231,24 +203,11 @@ impl<'a> World<'a> {
         if !busy.claim.range().is_empty() {
             self.run(&mut busy);
         } else if let Some(range) = spec.advance(grain) {
-            assert!(
-                busy.claim.advance(grain),
-                "B1: batch {} has the tasks {range:?}",
-                busy.batch
-            );
-            assert_eq!(
-                busy.claim.range(),
-                range,
-                "B1: batch {}, after {grain:?}",
-                busy.batch
-            );
+            assert!(busy.claim.advance(grain), "B1: batch {} has the tasks {range:?}", busy.batch);
+            assert_eq!(busy.claim.range(), range, "B1: batch {}, after {grain:?}", busy.batch);
             busy.tasks += range.end - range.start;
         } else {
-            assert!(
-                !busy.claim.advance(grain),
-                "B2: batch {} is exhausted",
-                busy.batch
-            );
+            assert!(!busy.claim.advance(grain), "B2: batch {} is exhausted", busy.batch);
             return self.complete(busy);
         }
         self.busy[who] = Some(busy);
@@ -257,12 +216,7 @@ impl<'a> World<'a> {
     fn run(&mut self, busy: &mut Busy) {
         let (job, spec) = (&self.jobs[busy.batch], &mut self.spec.batches[busy.batch]);
         let range = busy.claim.range();
-        assert_eq!(
-            job.runs(range.clone()),
-            Some(0),
-            "B1: tasks {range:?} of batch {} ran early",
-            busy.batch
-        );
+        assert_eq!(job.runs(range.clone()), Some(0), "B1: tasks {range:?} of batch {} ran early", busy.batch);
         if std::mem::take(&mut busy.joins) {
             job::run_joined(&mut busy.claim);
         } else {
@@ -274,9 +228,7 @@ impl<'a> World<'a> {
             "B1: tasks {range:?} of batch {} ran not once",
             busy.batch
         );
-        range
-            .filter(|&task| job.panics(task))
-            .for_each(|task| spec.throw(task));
+        range.filter(|&task| job.panics(task)).for_each(|task| spec.throw(task));
     }
 
     fn complete(&mut self, busy: Busy) {
@@ -302,11 +254,7 @@ impl<'a> World<'a> {
         };
         let spec = &mut self.spec.batches[batch];
         let finished = self.injector.wait_timeout(handle, Duration::ZERO);
-        assert_eq!(
-            finished,
-            spec.is_finished(),
-            "L5: a timed wait tells whether batch {batch} is finished"
-        );
+        assert_eq!(finished, spec.is_finished(), "L5: a timed wait tells whether batch {batch} is finished");
         if !finished {
             return;
         }
@@ -340,23 +288,12 @@ impl<'a> World<'a> {
     fn compare(&self) {
         for (at, (spec, job)) in self.spec.batches.iter().zip(&self.jobs).enumerate() {
             let kept = u32::from(matches!(spec.slot, Slot::Payload(_)));
-            assert_eq!(
-                job.payloads(),
-                kept,
-                "B5: payloads of batch {at} that were not dropped"
-            );
+            assert_eq!(job.payloads(), kept, "B5: payloads of batch {at} that were not dropped");
             let Some(handle) = &self.handles[at] else { continue };
             let batch = handle.batch();
-            let seen = (
-                batch.is_exhausted(),
-                batch.is_claimable(),
-                batch.latch().is_finished(),
-            );
+            let seen = (batch.is_exhausted(), batch.is_claimable(), batch.latch().is_finished());
             let expected = (spec.is_exhausted(), spec.admits(), spec.is_finished());
-            assert_eq!(
-                seen, expected,
-                "batch {at}: exhausted (B1), claimable (B4), finished (L2)"
-            );
+            assert_eq!(seen, expected, "batch {at}: exhausted (B1), claimable (B4), finished (L2)");
         }
     }
 

@@ -36,15 +36,7 @@ pub(super) struct Batch {
 
 impl Batch {
     fn new(plan: Plan) -> Self {
-        Self {
-            plan,
-            grain: plan.grain,
-            next: 0,
-            joined: 0,
-            active: 0,
-            finished: 0,
-            slot: Slot::Empty,
-        }
+        Self { plan, grain: plan.grain, next: 0, joined: 0, active: 0, finished: 0, slot: Slot::Empty }
     }
 
     pub(super) fn is_exhausted(&self) -> bool {

@@ -30,10 +30,7 @@ pub fn run_on_threads(programs: &[Vec<Step>], times: usize) {
             (0..times).for_each(|_| runner.run(steps));
             runner.batches
         };
-        let threads: Vec<_> = programs
-            .iter()
-            .map(|steps| scope.spawn(move || runner(steps)))
-            .collect();
+        let threads: Vec<_> = programs.iter().map(|steps| scope.spawn(move || runner(steps))).collect();
         // A join, unlike the end of the scope, waits for the thread's registration to be dropped.
         threads
             .into_iter()
@@ -96,10 +93,7 @@ fn await_outcome(injector: &Injector, handle: &Handle, job: &Job) {
         Outcome::Done => assert!(!job.panics(0), "B5: task 0 panicked, and nobody heard of it"),
         Outcome::Panicked(payload) => {
             let thrown = payload.downcast::<Thrown>().expect("thrown by a task");
-            assert!(
-                job.panics(thrown.task),
-                "B5: a payload of another batch: {thrown:?}"
-            );
+            assert!(job.panics(thrown.task), "B5: a payload of another batch: {thrown:?}");
             assert!(job.first_outcome(), "B5: a second payload was given out");
         }
         Outcome::PanicTaken => assert!(!job.first_outcome(), "B5: the payload is gone, and nobody had it"),
@@ -116,12 +110,7 @@ struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     fn new(census: &'a Census, injector: &'a Injector) -> Self {
-        Self {
-            census,
-            injector,
-            batches: Vec::new(),
-            busy: [const { None }; PARTICIPANTS],
-        }
+        Self { census, injector, batches: Vec::new(), busy: [const { None }; PARTICIPANTS] }
     }
 
     /// Runs the steps, and then ends its own participations.

@@ -11,19 +11,15 @@ const TWINS: [&str; 2] = ["loom_tests/Cargo.toml", "loom_tests/shuttle/Cargo.tom
 fn features(manifest: &str) -> BTreeSet<String> {
     let manifest: Table = manifest.parse().expect("a manifest is TOML");
     let features = manifest.get("features").and_then(|features| features.as_table());
-    features
-        .into_iter()
-        .flat_map(|features| features.keys().cloned())
-        .collect()
+    features.into_iter().flat_map(|features| features.keys().cloned()).collect()
 }
 
 fn check(crate_manifest: &str, twins: &[(&str, String)]) -> Vec<String> {
     let ours = features(crate_manifest);
     let complain = |(path, twin): &(&str, String)| {
         let theirs = features(twin);
-        let (missing, alien): (Vec<_>, Vec<_>) = ours
-            .symmetric_difference(&theirs)
-            .partition(|name| ours.contains(*name));
+        let (missing, alien): (Vec<_>, Vec<_>) =
+            ours.symmetric_difference(&theirs).partition(|name| ours.contains(*name));
         (missing.len() + alien.len() > 0).then(|| {
             format!("{path}: of the crate's features it lacks {missing:?}, and it has {alien:?} besides")
         })
@@ -36,10 +32,7 @@ fn twins_have_the_features_of_the_crate() {
     let exist = TWINS.into_iter().filter(|path| root(path).exists());
     let twins: Vec<_> = exist.map(|path| (path, read(path))).collect();
     assert!(!twins.is_empty(), "none of {TWINS:?} exists");
-    assert!(
-        !features(&read("Cargo.toml")).is_empty(),
-        "the crate has no features"
-    );
+    assert!(!features(&read("Cargo.toml")).is_empty(), "the crate has no features");
     assert_none(&check(&read("Cargo.toml"), &twins));
 }
 
@@ -48,13 +41,7 @@ fn planted_differences_are_found() {
     let ours = "[features]\ndefault = []\na = []\nb = []\n";
     let check = |twin: &str| check(ours, &[("twin", twin.to_owned())]);
     assert_none(&check("[features]\nb = []\na = []\ndefault = ['a']\n"));
-    assert_one(
-        &check("[features]\na = []\ndefault = []\n"),
-        &["twin", "lacks [\"b\"]"],
-    );
+    assert_one(&check("[features]\na = []\ndefault = []\n"), &["twin", "lacks [\"b\"]"]);
     assert_one(&check(&format!("{ours}c = []\n")), &["has [\"c\"]"]);
-    assert_one(
-        &check("[package]\nname = 'x'\n"),
-        &["\"default\"", "\"a\"", "\"b\""],
-    );
+    assert_one(&check("[package]\nname = 'x'\n"), &["\"default\"", "\"a\"", "\"b\""]);
 }

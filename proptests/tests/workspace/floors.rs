@@ -35,10 +35,7 @@ const PRIMITIVES: u8 = 1;
 const FRONT_DOORS: u8 = 4;
 
 fn floor(module: &str) -> Option<u8> {
-    FLOORS
-        .iter()
-        .find(|(name, _)| *name == module)
-        .map(|&(_, floor)| floor)
+    FLOORS.iter().find(|(name, _)| *name == module).map(|&(_, floor)| floor)
 }
 
 /// A name right under the crate's root, and the line where it is used.
@@ -76,10 +73,7 @@ fn scan(tokens: &[Token], depth: usize, uses: &mut Vec<Use>) {
 
 /// Counts how many times in a row there is `super::` here.
 fn supers(tokens: &[Token]) -> usize {
-    tokens
-        .chunks(2)
-        .take_while(|pair| is(pair, &["super", "::"]))
-        .count()
+    tokens.chunks(2).take_while(|pair| is(pair, &["super", "::"])).count()
 }
 
 /// Collects the first names of a path, or of the paths in braces.
@@ -93,11 +87,7 @@ fn first_names(tokens: &[Token], uses: &mut Vec<Use>) {
     while at < group.len() {
         uses.push((group[at].text.clone(), group[at].line));
         while at < group.len() && group[at].text != "," {
-            at = if group[at].text == "{" {
-                closing(group, at) + 1
-            } else {
-                at + 1
-            };
+            at = if group[at].text == "{" { closing(group, at) + 1 } else { at + 1 };
         }
         at += 1;
     }
@@ -129,12 +119,12 @@ fn check(sources: &[Source]) -> Vec<String> {
 /// Says what is wrong with one use, if anything is.
 fn complain_use(top: &str, own: u8, name: &str) -> Option<String> {
     match floor(name) {
-        Some(used) if used > own => Some(format!(
-            "`{top}` of floor {own} uses `{name}` of floor {used}, which is above it"
-        )),
-        Some(used) if used == own && own == PRIMITIVES => Some(format!(
-            "`{top}` uses `{name}`: primitives of floor {PRIMITIVES} never use each other"
-        )),
+        Some(used) if used > own => {
+            Some(format!("`{top}` of floor {own} uses `{name}` of floor {used}, which is above it"))
+        }
+        Some(used) if used == own && own == PRIMITIVES => {
+            Some(format!("`{top}` uses `{name}`: primitives of floor {PRIMITIVES} never use each other"))
+        }
         None if own < FRONT_DOORS => Some(format!(
             "`{top}` uses `crate::{name}`, which is no module in FLOORS: name the module it is in"
         )),
@@ -146,9 +136,8 @@ fn complain_use(top: &str, own: u8, name: &str) -> Option<String> {
 fn circle(sideways: &BTreeMap<&str, BTreeSet<String>>) -> Option<String> {
     let mut left = sideways.clone();
     // Whoever uses nobody who is left is in no circle.
-    while let Some(free) = left
-        .iter()
-        .find(|(_, used)| used.iter().all(|name| !left.contains_key(name.as_str())))
+    while let Some(free) =
+        left.iter().find(|(_, used)| used.iter().all(|name| !left.contains_key(name.as_str())))
     {
         let free = *free.0;
         left.remove(free);
@@ -183,33 +172,19 @@ fn imports_never_run_upward() {
 #[test]
 fn contributors_are_told_the_same_floors() {
     let page = read("CONTRIBUTING.md");
-    assert!(
-        page.contains("| floor | modules |"),
-        "CONTRIBUTING.md has no table of floors"
-    );
+    assert!(page.contains("| floor | modules |"), "CONTRIBUTING.md has no table of floors");
     assert_none(&check_page(&page));
 }
 
 fn planted(files: &[(&str, &str)]) -> Vec<String> {
-    check(
-        &files
-            .iter()
-            .map(|(path, text)| Source::new(path, text))
-            .collect::<Vec<_>>(),
-    )
+    check(&files.iter().map(|(path, text)| Source::new(path, text)).collect::<Vec<_>>())
 }
 
 #[test]
 fn planted_imports_are_found() {
     assert_none(&planted(&[
-        (
-            "src/queue.rs",
-            "use crate::reclaim::Guard; use crate::sync::atomic::{AtomicPtr, Ordering};",
-        ),
-        (
-            "src/batch/mod.rs",
-            "use crate::{grain, latch::Latch}; use super::queue; mod a { use super::b; }",
-        ),
+        ("src/queue.rs", "use crate::reclaim::Guard; use crate::sync::atomic::{AtomicPtr, Ordering};"),
+        ("src/batch/mod.rs", "use crate::{grain, latch::Latch}; use super::queue; mod a { use super::b; }"),
         (
             "src/batch/claim.rs",
             "use super::pool; use crate::batch::Batch; pub(crate) use super::super::latch;",
@@ -226,34 +201,14 @@ fn planted_imports_are_found() {
         "use crate::sync;\nuse crate::batch::Batch;",
         &["src/queue.rs:2", "`batch`", "above"],
     );
-    one(
-        "src/grain.rs",
-        "use crate::{sync::{self, A}, pool::Pool};",
-        &["`pool`", "floor 3"],
-    );
+    one("src/grain.rs", "use crate::{sync::{self, A}, pool::Pool};", &["`pool`", "floor 3"]);
     one("src/grain.rs", "use super::pool::Pool;", &["`pool`"]);
     one("src/batch/claim.rs", "use super::super::slice;", &["`slice`"]);
-    one(
-        "src/latch.rs",
-        "mod tests { use super::super::batch; }",
-        &["`batch`"],
-    );
+    one("src/latch.rs", "mod tests { use super::super::batch; }", &["`batch`"]);
     one("src/latch.rs", "fn f() { g(crate::batch::X) }", &["`batch`"]);
-    one(
-        "src/latch.rs",
-        "macro_rules! m { () => { $crate::pool::x!() } }",
-        &["`pool`"],
-    );
-    one(
-        "src/latch.rs",
-        "use crate::idle::Idle;",
-        &["never use each other"],
-    );
-    one(
-        "src/scope.rs",
-        "use crate::ZeroPool;",
-        &["`crate::ZeroPool`", "name the module"],
-    );
+    one("src/latch.rs", "macro_rules! m { () => { $crate::pool::x!() } }", &["`pool`"]);
+    one("src/latch.rs", "use crate::idle::Idle;", &["never use each other"]);
+    one("src/scope.rs", "use crate::ZeroPool;", &["`crate::ZeroPool`", "name the module"]);
     one("src/scope.rs", "use super::*;", &["`crate::*`"]);
     one("src/cellar.rs", "", &["`cellar`", "enter it into FLOORS"]);
 }
@@ -261,26 +216,14 @@ fn planted_imports_are_found() {
 #[test]
 fn planted_circles_are_found() {
     let batch = ("src/batch.rs", "use crate::grain;");
-    assert_none(&planted(&[
-        batch,
-        ("src/injector.rs", "use crate::batch;"),
-        ("src/grain.rs", ""),
-    ]));
-    let circle = planted(&[
-        batch,
-        ("src/injector.rs", "use crate::batch;"),
-        ("src/grain.rs", "use crate::injector;"),
-    ]);
+    assert_none(&planted(&[batch, ("src/injector.rs", "use crate::batch;"), ("src/grain.rs", "")]));
+    let circle =
+        planted(&[batch, ("src/injector.rs", "use crate::batch;"), ("src/grain.rs", "use crate::injector;")]);
     assert_one(&circle, &["circle", "injector", "grain"]);
 }
 
 #[test]
 fn planted_pages_are_found() {
-    assert_none(&check_page(
-        "| floor | modules |\n|---|---|\n| 1 | `queue`, `idle` | primitives |\n",
-    ));
-    assert_one(
-        &check_page("| 2 | `queue`, `batch` | protocols |\n"),
-        &["`queue`", "floor 2"],
-    );
+    assert_none(&check_page("| floor | modules |\n|---|---|\n| 1 | `queue`, `idle` | primitives |\n"));
+    assert_one(&check_page("| 2 | `queue`, `batch` | protocols |\n"), &["`queue`", "floor 2"]);
 }

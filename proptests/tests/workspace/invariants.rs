@@ -37,8 +37,7 @@ fn definition(line: &str) -> Option<&str> {
 
 /// Returns all words of a text that are IDs.
 fn ids(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| is_id(word))
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| is_id(word))
 }
 
 /// Returns the names of the models that stand in tables.
@@ -62,11 +61,7 @@ fn models(tokens: &[Token]) -> Vec<String> {
 /// The names of all models and tests.
 fn names(tree: &Tree) -> BTreeSet<String> {
     let models = tree.models.iter().flat_map(|source| models(&source.tokens));
-    let tests = tree
-        .src
-        .iter()
-        .chain(tree.properties)
-        .flat_map(|source| tests(&source.tokens));
+    let tests = tree.src.iter().chain(tree.properties).flat_map(|source| tests(&source.tokens));
     models.chain(tests).collect()
 }
 
@@ -93,9 +88,7 @@ fn citations(src: &[Source]) -> BTreeMap<&str, String> {
             let is_said = line.contains("//") || line.contains('"');
             if is_said && !line.starts_with("//!") {
                 for id in ids(line) {
-                    citations
-                        .entry(id)
-                        .or_insert_with(|| format!("{}:{}", source.path, at + 1));
+                    citations.entry(id).or_insert_with(|| format!("{}:{}", source.path, at + 1));
                 }
             }
         }
@@ -116,17 +109,9 @@ fn row(line: &str) -> Option<Row<'_>> {
     let cells = line.strip_prefix('|')?.trim_end().trim_end_matches('|');
     let (first, rest) = cells.split_once('|')?;
     let dropped = first.trim().starts_with('~');
-    let id = first
-        .trim()
-        .trim_matches('~')
-        .strip_prefix('`')?
-        .strip_suffix('`')?;
+    let id = first.trim().trim_matches('~').strip_prefix('`')?.strip_suffix('`')?;
     let checked_by = rest.rsplit('|').next().unwrap_or_default();
-    is_id(id).then_some(Row {
-        id,
-        dropped,
-        checked_by,
-    })
+    is_id(id).then_some(Row { id, dropped, checked_by })
 }
 
 fn check(tree: &Tree) -> Vec<String> {
@@ -137,9 +122,7 @@ fn check(tree: &Tree) -> Vec<String> {
     for (id, place) in &definitions {
         let prefix = format!("{}_", id.to_lowercase());
         if !names.iter().any(|name| name.starts_with(&prefix)) {
-            complaints.push(format!(
-                "{place}: {id} is checked by no model and no test named `{prefix}..`"
-            ));
+            complaints.push(format!("{place}: {id} is checked by no model and no test named `{prefix}..`"));
         }
         if !citations.contains_key(id.as_str()) {
             complaints.push(format!("{place}: {id} is cited nowhere in src"));
@@ -160,12 +143,7 @@ fn check(tree: &Tree) -> Vec<String> {
 fn check_page(page: &str, definitions: &BTreeMap<String, String>, names: &BTreeSet<String>) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut listed = BTreeSet::new();
-    for Row {
-        id,
-        dropped,
-        checked_by,
-    } in page.lines().filter_map(row)
-    {
+    for Row { id, dropped, checked_by } in page.lines().filter_map(row) {
         if !listed.insert(id) {
             complaints.push(format!("{PAGE}: {id} is listed twice"));
         }
@@ -193,20 +171,10 @@ fn check_page(page: &str, definitions: &BTreeMap<String, String>, names: &BTreeS
 fn each_invariant_is_listed_checked_and_cited() {
     let page = read(PAGE);
     let (src, models) = (Source::tree("src"), Source::tree("loom_tests"));
-    let properties: Vec<_> = ["proptests/src", "proptests/tests"]
-        .into_iter()
-        .flat_map(Source::tree)
-        .collect();
-    let tree = Tree {
-        src: &src,
-        models: &models,
-        properties: &properties,
-        page: &page,
-    };
-    assert!(
-        definitions(&src, &mut Vec::new()).len() > 20,
-        "the definitions were not found"
-    );
+    let properties: Vec<_> =
+        ["proptests/src", "proptests/tests"].into_iter().flat_map(Source::tree).collect();
+    let tree = Tree { src: &src, models: &models, properties: &properties, page: &page };
+    assert!(definitions(&src, &mut Vec::new()).len() > 20, "the definitions were not found");
     assert!(names(&tree).len() > 50, "the tests were not found");
     assert_none(&check(&tree));
 }
@@ -235,50 +203,29 @@ fn planted(which: usize, from: &str, to: &str) -> Vec<String> {
 fn planted_invariants_are_found() {
     assert_none(&planted(0, "", ""));
     let again = "//! - `Q1`  *Again.*\nfn f";
-    assert_one(
-        &planted(0, "fn f", again),
-        &["src/queue.rs:3", "Q1 is defined again", "src/queue.rs:1"],
-    );
-    assert_one(
-        &planted(0, "// Q1: so", "// so"),
-        &["src/queue.rs:1", "Q1 is cited nowhere"],
-    );
+    assert_one(&planted(0, "fn f", again), &["src/queue.rs:3", "Q1 is defined again", "src/queue.rs:1"]);
+    assert_one(&planted(0, "// Q1: so", "// so"), &["src/queue.rs:1", "Q1 is cited nowhere"]);
     assert_one(
         &planted(0, "// Q1: so", "// Q1, Q7: so"),
         &["src/queue.rs:4", "Q7 is cited, and defined nowhere"],
     );
     let dropped = planted(1, "q1_order(THREE, all(x)),", "");
-    assert_one(
-        &dropped[..1],
-        &["src/queue.rs:1", "Q1 is checked by no model", "`q1_..`"],
-    );
+    assert_one(&dropped[..1], &["src/queue.rs:1", "Q1 is checked by no model", "`q1_..`"]);
     assert_one(&dropped[1..], &[PAGE, "Q1", "`q1_order`, which does not exist"]);
     let no_test = planted(2, "#[test]", "");
-    assert_one(
-        &no_test[..1],
-        &["src/queue.rs:2", "Q2 is checked by no model", "`q2_..`"],
-    );
+    assert_one(&no_test[..1], &["src/queue.rs:2", "Q2 is checked by no model", "`q2_..`"]);
 }
 
 #[test]
 fn planted_pages_are_found() {
     let second = LIST.lines().nth(1).expect("two rows");
     assert_one(&planted(3, second, ""), &["src/queue.rs:2", "Q2 is not listed"]);
-    assert_one(
-        &planted(3, "`q1_order`", "`q1_odour`"),
-        &[PAGE, "`q1_odour`, which does not exist"],
-    );
-    assert_one(
-        &planted(3, second, &format!("{second}\n{second}")),
-        &[PAGE, "Q2 is listed twice"],
-    );
+    assert_one(&planted(3, "`q1_order`", "`q1_odour`"), &[PAGE, "`q1_odour`, which does not exist"]);
+    assert_one(&planted(3, second, &format!("{second}\n{second}")), &[PAGE, "Q2 is listed twice"]);
     assert_one(
         &planted(3, second, &format!("{second}\n| `Q3` | old | | |")),
         &[PAGE, "Q3 is defined nowhere"],
     );
     assert_none(&planted(3, second, &format!("{second}\n| ~~`Q3`~~ | old | | |")));
-    assert_one(
-        &planted(3, "| `Q2`", "| ~~`Q2`~~"),
-        &["src/queue.rs:2", "Q2 was dropped"],
-    );
+    assert_one(&planted(3, "| `Q2`", "| ~~`Q2`~~"), &["src/queue.rs:2", "Q2 was dropped"]);
 }

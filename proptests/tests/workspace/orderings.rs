@@ -40,15 +40,8 @@ fn operations(source: &Source) -> (Vec<Operation>, Vec<usize>) {
                     None => strays.push(token.line),
                     Some(call) => {
                         let line = code[call].line;
-                        let fresh = || Operation {
-                            line,
-                            orderings: Vec::new(),
-                        };
-                        operations
-                            .entry(call)
-                            .or_insert_with(fresh)
-                            .orderings
-                            .push(name.to_owned());
+                        let fresh = || Operation { line, orderings: Vec::new() };
+                        operations.entry(call).or_insert_with(fresh).orderings.push(name.to_owned());
                     }
                 }
             }
@@ -61,9 +54,7 @@ fn operations(source: &Source) -> (Vec<Operation>, Vec<usize>) {
 /// If the bracket at `open` holds the arguments of a call, returns the place of the function's name.
 fn called(code: &[Token], open: usize) -> Option<usize> {
     let before = open.checked_sub(1)?;
-    let is_name = code[before]
-        .text
-        .starts_with(|first: char| first.is_alphabetic() || first == '_');
+    let is_name = code[before].text.starts_with(|first: char| first.is_alphabetic() || first == '_');
     (code[open].text == "(" && is_name).then_some(before)
 }
 
@@ -75,11 +66,7 @@ fn is_comment(source: &Source, line: usize) -> bool {
 }
 
 fn text(source: &Source, block: &Block) -> String {
-    block
-        .iter()
-        .map(|line| source.lines[line - 1].trim())
-        .collect::<Vec<_>>()
-        .join("\n")
+    block.iter().map(|line| source.lines[line - 1].trim()).collect::<Vec<_>>().join("\n")
 }
 
 /// Finds the comment of the operation in `line`, which begins with the nearest block that says `ORDERING:`.
@@ -87,10 +74,7 @@ fn comment(source: &Source, line: usize, others: &BTreeSet<usize>) -> Option<Str
     let mut above = line - 1;
     while above > 0 && line - above <= REACH && !others.contains(&above) {
         if is_comment(source, above) {
-            let block: Block = (1..=above)
-                .rev()
-                .take_while(|&line| is_comment(source, line))
-                .collect();
+            let block: Block = (1..=above).rev().take_while(|&line| is_comment(source, line)).collect();
             let text = text(source, &block);
             if text.contains("ORDERING:") {
                 return Some(text);
@@ -105,10 +89,7 @@ fn comment(source: &Source, line: usize, others: &BTreeSet<usize>) -> Option<Str
 
 /// Finds what stands in square brackets and looks like a tag.
 fn tags(text: &str) -> impl Iterator<Item = &str> {
-    let inside = text
-        .split('[')
-        .skip(1)
-        .filter_map(|rest| rest.split_once(']').map(|(inside, _)| inside));
+    let inside = text.split('[').skip(1).filter_map(|rest| rest.split_once(']').map(|(inside, _)| inside));
     inside.filter(|inside| {
         inside.split_once('-').is_some_and(|(letter, name)| {
             letter.len() == 1
@@ -121,48 +102,32 @@ fn tags(text: &str) -> impl Iterator<Item = &str> {
 
 /// Returns the rows of a file's ordering table.
 fn table(source: &Source) -> Vec<&str> {
-    let essay = source
-        .lines
-        .iter()
-        .filter_map(|line| line.strip_prefix("//!"))
-        .map(str::trim);
+    let essay = source.lines.iter().filter_map(|line| line.strip_prefix("//!")).map(str::trim);
     let section = essay.skip_while(|line| *line != "# Orderings").skip(1);
-    section
-        .take_while(|line| !line.starts_with("# "))
-        .filter(|line| line.starts_with('|'))
-        .collect()
+    section.take_while(|line| !line.starts_with("# ")).filter(|line| line.starts_with('|')).collect()
 }
 
 /// Returns the modules that a file names by their paths, in code or in comments, and its own.
 fn named(source: &Source) -> BTreeSet<&str> {
-    let end = |rest: &str| {
-        rest.find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(rest.len())
-    };
+    let end = |rest: &str| rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
     let paths = source.lines.iter().flat_map(|line| line.split("crate::").skip(1));
-    paths
-        .map(|rest| &rest[..end(rest)])
-        .chain([source.top()])
-        .collect()
+    paths.map(|rest| &rest[..end(rest)]).chain([source.top()]).collect()
 }
 
 /// Complains about operations without a comment. Returns all comments with their places.
 fn comments<'a>(sources: &'a [Source], complaints: &mut Vec<String>) -> Vec<(&'a Source, usize, String)> {
     let mut comments = Vec::new();
-    for source in sources
-        .iter()
-        .filter(|source| !EXEMPT.iter().any(|path| source.path.starts_with(path)))
-    {
+    for source in sources.iter().filter(|source| !EXEMPT.iter().any(|path| source.path.starts_with(path))) {
         let (operations, strays) = operations(source);
         let stray = "an ordering that is no argument of an operation, or not written as `Ordering::..`";
         complaints.extend(strays.into_iter().map(|line| source.complain(line, stray)));
         let lines: BTreeSet<_> = operations.iter().map(|operation| operation.line).collect();
         for operation in operations {
             match comment(source, operation.line, &lines) {
-                None => complaints.push(source.complain(
-                    operation.line,
-                    "an atomic operation without an `// ORDERING:` of its own",
-                )),
+                None => complaints.push(
+                    source
+                        .complain(operation.line, "an atomic operation without an `// ORDERING:` of its own"),
+                ),
                 Some(text) => {
                     complaints.extend(unnamed(source, &operation, &text));
                     comments.push((source, operation.line, text));
@@ -177,17 +142,9 @@ fn comments<'a>(sources: &'a [Source], complaints: &mut Vec<String>) -> Vec<(&'a
 fn unnamed(source: &Source, operation: &Operation, comment: &str) -> Option<String> {
     let words: BTreeSet<_> = comment.split(|c: char| !c.is_alphanumeric()).collect();
     let needs_name = |(at, name): &(usize, &String)| *at == 0 || *name != "Relaxed";
-    let mut named = operation
-        .orderings
-        .iter()
-        .enumerate()
-        .filter(needs_name)
-        .map(|(_, name)| name);
+    let mut named = operation.orderings.iter().enumerate().filter(needs_name).map(|(_, name)| name);
     let missing = named.find(|name| !words.contains(name.as_str()))?;
-    Some(source.complain(
-        operation.line,
-        &format!("the `ORDERING:` comment does not say {missing}"),
-    ))
+    Some(source.complain(operation.line, &format!("the `ORDERING:` comment does not say {missing}")))
 }
 
 fn check(sources: &[Source]) -> Vec<String> {
@@ -205,9 +162,7 @@ fn check(sources: &[Source]) -> Vec<String> {
     }
     for (source, line, comment) in &comments {
         let known = |tag| {
-            named(source)
-                .iter()
-                .any(|module| tables.get(module).is_some_and(|table| table.contains(tag)))
+            named(source).iter().any(|module| tables.get(module).is_some_and(|table| table.contains(tag)))
         };
         for tag in tags(comment).filter(|tag| !known(*tag)) {
             let what = format!("[{tag}] is in no ordering table of this module or of one that it names");
@@ -222,9 +177,7 @@ fn check(sources: &[Source]) -> Vec<String> {
             ));
         }
         if !used.contains(tag) {
-            complaints.push(format!(
-                "src: [{tag}] stands in an ordering table, and no operation names it"
-            ));
+            complaints.push(format!("src: [{tag}] stands in an ordering table, and no operation names it"));
         }
     }
     complaints
@@ -268,34 +221,16 @@ fn look() {
 #[test]
 fn planted_operations_are_found() {
     assert_none(&planted("", ""));
-    assert_one(
-        &planted("// ORDERING: Release", "// Release"),
-        &["src/queue.rs:12", "without"],
-    );
-    assert_one(
-        &planted("flag.store", "a();\nb();\nc();\nd();\nflag.store"),
-        &["src/queue.rs:16", "without"],
-    );
+    assert_one(&planted("// ORDERING: Release", "// Release"), &["src/queue.rs:12", "without"]);
+    assert_one(&planted("flag.store", "a();\nb();\nc();\nd();\nflag.store"), &["src/queue.rs:16", "without"]);
     let two = "fence(Ordering::Release);\n    flag.store";
     assert_one(&planted("flag.store", two), &["src/queue.rs:13", "without"]);
     let hidden = "debug_assert!(x.load(Ordering::Relaxed));\n}\nfn look";
     assert_one(&planted("}\nfn look", hidden), &["src/queue.rs:13", "without"]);
-    assert_one(
-        &planted("fn look", "const O: Ordering = Ordering::Acquire;\nfn look"),
-        &["no argument"],
-    );
-    assert_one(
-        &planted("(1, Ordering::Release)", "(1, Release)"),
-        &["written as"],
-    );
-    assert_one(
-        &planted("(1, Ordering::Release)", "(1, Ordering::AcqRel)"),
-        &["does not say AcqRel"],
-    );
-    assert_one(
-        &planted("Ordering::Relaxed", "Ordering::Release"),
-        &["does not say Release"],
-    );
+    assert_one(&planted("fn look", "const O: Ordering = Ordering::Acquire;\nfn look"), &["no argument"]);
+    assert_one(&planted("(1, Ordering::Release)", "(1, Release)"), &["written as"]);
+    assert_one(&planted("(1, Ordering::Release)", "(1, Ordering::AcqRel)"), &["does not say AcqRel"]);
+    assert_one(&planted("Ordering::Relaxed", "Ordering::Release"), &["does not say Release"]);
 }
 
 #[test]
@@ -304,14 +239,8 @@ fn planted_tags_are_found() {
         &planted("load [Q-link]", "load [Q-tail]"),
         &["src/queue.rs:12", "[Q-tail]", "no ordering table"],
     );
-    assert_one(
-        &planted("load [Q-link]", "load [Q-none]"),
-        &["[Q-none]", "no ordering table"],
-    );
-    assert_one(
-        &planted("| load | Acquire | `[Q-link]` |", ""),
-        &["[Q-link]", "one row"],
-    );
+    assert_one(&planted("load [Q-link]", "load [Q-none]"), &["[Q-none]", "no ordering table"]);
+    assert_one(&planted("| load | Acquire | `[Q-link]` |", ""), &["[Q-link]", "one row"]);
     let unused = "//! | a | `[Q-old]` |\n//! | b | `[Q-old]` |\n//! # Progress";
     assert_one(&planted("//! # Progress", unused), &["[Q-old]", "no operation"]);
 }
@@ -320,12 +249,8 @@ fn planted_tags_are_found() {
 fn planted_tags_of_other_modules_are_found() {
     let queue = "//! # Orderings\n//! | a | `[Q-link]` |\n//! | b | `[Q-link]` |\nfn f() {\n// ORDERING: Relaxed [Q-link]\nx.load(Ordering::Relaxed); }";
     let batch = "fn f() {\n// ORDERING: Relaxed [Q-link]\nx.load(Ordering::Relaxed); }";
-    let check = |batch: &str| {
-        check(&[
-            Source::new("src/queue.rs", queue),
-            Source::new("src/batch.rs", batch),
-        ])
-    };
+    let check =
+        |batch: &str| check(&[Source::new("src/queue.rs", queue), Source::new("src/batch.rs", batch)]);
     assert_none(&check(&format!("use crate::queue::Node;\n{batch}")));
     assert_one(&check(batch), &["src/batch.rs:3", "[Q-link]"]);
 }

@@ -14,10 +14,7 @@ pub(crate) struct Token {
 
 impl Token {
     fn new(text: &str, span: Span) -> Self {
-        Self {
-            text: text.to_owned(),
-            line: span.start().line,
-        }
+        Self { text: text.to_owned(), line: span.start().line }
     }
 }
 
@@ -44,40 +41,24 @@ pub(crate) fn read(path: &str) -> String {
 /// Fails with all complaints, if there are any.
 #[track_caller]
 pub(crate) fn assert_none(complaints: &[String]) {
-    assert!(
-        complaints.is_empty(),
-        "{} complaints:\n  {}\n",
-        complaints.len(),
-        complaints.join("\n  ")
-    );
+    assert!(complaints.is_empty(), "{} complaints:\n  {}\n", complaints.len(), complaints.join("\n  "));
 }
 
 /// Fails unless there is one complaint, which contains each of these words.
 #[track_caller]
 pub(crate) fn assert_one(complaints: &[String], words: &[&str]) {
-    let [complaint] = complaints else {
-        panic!("one complaint was expected, not {complaints:#?}")
-    };
+    let [complaint] = complaints else { panic!("one complaint was expected, not {complaints:#?}") };
     for word in words {
-        assert!(
-            complaint.contains(word),
-            "{complaint:?} does not contain {word:?}"
-        );
+        assert!(complaint.contains(word), "{complaint:?} does not contain {word:?}");
     }
 }
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        let stream: TokenStream = text
-            .parse()
-            .unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
+        let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
         let mut tokens = Vec::new();
         flatten(stream, &mut tokens);
-        Self {
-            path: path.to_owned(),
-            lines: text.lines().map(str::to_owned).collect(),
-            tokens,
-        }
+        Self { path: path.to_owned(), lines: text.lines().map(str::to_owned).collect(), tokens }
     }
 
     /// Reads all source files under a folder of the workspace, in the order of their names.
@@ -231,14 +212,10 @@ fn planted_texts_are_read_as_the_compiler_reads_them() {
     let text = "// SeqCst\nuse a::b; /* SeqCst */\nfn f<'static>() -> &'static str { m!(\"SeqCst\") }\n";
     let source = Source::new("src/x.rs", text);
     let texts: Vec<_> = source.tokens.iter().map(|token| token.text.as_str()).collect();
-    let head = [
-        "use", "a", "::", "b", ";", "fn", "f", "<", "'static", ">", "(", ")", "-", ">", "&", "'static",
-    ];
+    let head =
+        ["use", "a", "::", "b", ";", "fn", "f", "<", "'static", ">", "(", ")", "-", ">", "&", "'static"];
     assert!(is(&source.tokens, &head), "{texts:?}");
-    assert_eq!(
-        texts[head.len()..],
-        ["str", "{", "m", "!", "(", "\"SeqCst\"", ")", "}"]
-    );
+    assert_eq!(texts[head.len()..], ["str", "{", "m", "!", "(", "\"SeqCst\"", ")", "}"]);
     assert_eq!((source.tokens[0].line, source.tokens[5].line), (2, 3));
 }
 
@@ -255,10 +232,7 @@ fn planted_tests_are_no_code() {
     let source = Source::new("src/x/mod.rs", text);
     let code = source.code();
     let has = |name: &str| code.iter().any(|token| token.text == name);
-    assert_eq!(
-        ["a", "b", "c", "d", "f"].map(has),
-        [true, false, true, false, true]
-    );
+    assert_eq!(["a", "b", "c", "d", "f"].map(has), [true, false, true, false, true]);
     assert_eq!(tests(&source.tokens), ["f", "g"]);
 }
 

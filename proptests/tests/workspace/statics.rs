@@ -16,10 +16,7 @@ const PLAIN: &[&str] = &[
 ];
 
 fn check(sources: &[Source]) -> Vec<String> {
-    sources
-        .iter()
-        .flat_map(|source| [statics(source), sequential(source)].concat())
-        .collect()
+    sources.iter().flat_map(|source| [statics(source), sequential(source)].concat()).collect()
 }
 
 fn statics(source: &Source) -> Vec<String> {
@@ -47,16 +44,10 @@ fn statics(source: &Source) -> Vec<String> {
 
 /// Tells whether the type of the static that begins here cannot change.
 fn has_plain_type(tokens: &[Token]) -> bool {
-    let value = tokens
-        .iter()
-        .position(|token| token.text == "=")
-        .unwrap_or(tokens.len());
+    let value = tokens.iter().position(|token| token.text == "=").unwrap_or(tokens.len());
     let number = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
     // After the keyword, the name and the colon.
-    tokens[..value]
-        .iter()
-        .skip(3)
-        .all(|token| PLAIN.contains(&token.text.as_str()) || number(&token.text))
+    tokens[..value].iter().skip(3).all(|token| PLAIN.contains(&token.text.as_str()) || number(&token.text))
 }
 
 fn sequential(source: &Source) -> Vec<String> {
@@ -79,36 +70,15 @@ fn nothing_outlives_a_schedule() {
 #[test]
 fn planted_statics_are_found() {
     let planted = |path: &str, text: &str| check(&[Source::new(path, text)]);
-    assert_none(&planted(
-        "src/idle.rs",
-        "static NAME: &'static str = \"x\"; fn f(x: &'static Mutex<u8>) {}",
-    ));
-    assert_none(&planted(
-        "src/idle.rs",
-        "static ALL: [(u8, fn(u8) -> u64); 3] = [];",
-    ));
-    assert_none(&planted(
-        "src/idle.rs",
-        "#[cfg(test)] mod tests { static N: AtomicU8 = AtomicU8::new(0); }",
-    ));
+    assert_none(&planted("src/idle.rs", "static NAME: &'static str = \"x\"; fn f(x: &'static Mutex<u8>) {}"));
+    assert_none(&planted("src/idle.rs", "static ALL: [(u8, fn(u8) -> u64); 3] = [];"));
+    assert_none(&planted("src/idle.rs", "#[cfg(test)] mod tests { static N: AtomicU8 = AtomicU8::new(0); }"));
     let local = "thread_local! { static X: Cell<u8> = const { Cell::new(0) }; }";
     assert_none(&planted(REGISTRATIONS, local));
     assert_one(&planted("src/pool.rs", local), &["src/pool.rs:1", "thread-local"]);
-    assert_one(
-        &planted("src/pool.rs", "fn f() {\n static mut N: u8 = 0; }"),
-        &["src/pool.rs:2", "mutable"],
-    );
-    for kind in [
-        "AtomicU8",
-        "Mutex<u8>",
-        "OnceLock<u8>",
-        "&'static Cell<u8>",
-        "Own",
-    ] {
-        assert_one(
-            &planted("src/pool.rs", &format!("pub static X: {kind} = x();")),
-            &["not plain"],
-        );
+    assert_one(&planted("src/pool.rs", "fn f() {\n static mut N: u8 = 0; }"), &["src/pool.rs:2", "mutable"]);
+    for kind in ["AtomicU8", "Mutex<u8>", "OnceLock<u8>", "&'static Cell<u8>", "Own"] {
+        assert_one(&planted("src/pool.rs", &format!("pub static X: {kind} = x();")), &["not plain"]);
     }
     let inside = "macro_rules! m { () => { static X: AtomicU8 = AtomicU8::new(0); } }";
     assert_one(&planted(REGISTRATIONS, inside), &["not plain"]);
@@ -120,10 +90,7 @@ fn planted_orderings_are_found() {
     assert_none(&planted(
         "/// Not `SeqCst`.\nfn f() { atomic::fence(Ordering::SeqCst); x.load(Ordering::Acquire); }",
     ));
-    assert_one(
-        &planted("fn f() {\n x.load(Ordering::SeqCst); }"),
-        &["src/idle.rs:2", "SeqCst"],
-    );
+    assert_one(&planted("fn f() {\n x.load(Ordering::SeqCst); }"), &["src/idle.rs:2", "SeqCst"]);
     assert_one(&planted("use Ordering::SeqCst;"), &["SeqCst"]);
     assert_one(&planted("fn f() { debug_assert!(x.load(SeqCst)) }"), &["SeqCst"]);
 }

@@ -42,10 +42,7 @@ pub const ENTRIES: &[Entry] = &[];
 impl Entry {
     /// Names the mutant.
     pub fn title(&self) -> String {
-        format!(
-            "{} {} `{}` {} -> {}",
-            self.file, self.function, self.operation, self.from, self.to
-        )
+        format!("{} {} `{}` {} -> {}", self.file, self.function, self.operation, self.from, self.to)
     }
 
     fn is_of(&self, site: &Site, mutant: &Mutant) -> bool {
@@ -67,16 +64,10 @@ pub fn of<'e>(entries: &'e [Entry], site: &Site, mutant: &Mutant) -> Option<&'e 
 pub fn faults(entries: &[Entry], sites: &[Site], mutants: &[Mutant], litmus: &[String]) -> Vec<String> {
     let mut faults = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
-        if !mutants
-            .iter()
-            .any(|mutant| entry.is_of(&sites[mutant.site], mutant))
-        {
+        if !mutants.iter().any(|mutant| entry.is_of(&sites[mutant.site], mutant)) {
             faults.push(format!("there is no such mutant: {}", entry.title()));
         }
-        if entries[..at]
-            .iter()
-            .any(|earlier| earlier.title() == entry.title())
-        {
+        if entries[..at].iter().any(|earlier| earlier.title() == entry.title()) {
             faults.push(format!("it stands there twice: {}", entry.title()));
         }
         if entry.argument.trim().is_empty() {
@@ -85,10 +76,7 @@ pub fn faults(entries: &[Entry], sites: &[Site], mutants: &[Mutant], litmus: &[S
         if let Reason::Beyond { litmus: wanted } = entry.reason
             && !litmus.iter().any(|known| known == wanted)
         {
-            faults.push(format!(
-                "there is no litmus model `{wanted}`, which it names: {}",
-                entry.title()
-            ));
+            faults.push(format!("there is no litmus model `{wanted}`, which it names: {}", entry.title()));
         }
     }
     faults

@@ -39,10 +39,7 @@ pub fn edit(
         lib.push_str("\nmod ordmut;\n");
     }
     edited.insert("src/ordmut.rs".into(), RUNTIME.into());
-    edited
-        .into_iter()
-        .map(|(path, text)| (path.into(), text))
-        .collect()
+    edited.into_iter().map(|(path, text)| (path.into(), text)).collect()
 }
 
 /// Returns the value of [`MUTANT`] that chooses `mutant`.

@@ -92,25 +92,15 @@ pub fn baseline(driver: &Driver, checks: &[Check], scratch: &Path, jobs: usize) 
         match end {
             End::Passed => {}
             End::Failed(message) => bail!("without any mutant, {check} fails: {message}"),
-            End::CutOff => bail!(
-                "without any mutant, {check} is cut off after {} s",
-                time.as_secs()
-            ),
+            End::CutOff => bail!("without any mutant, {check} is cut off after {} s", time.as_secs()),
         }
         // A check that reaches no site makes no file.
         let reached = fs::read_to_string(&file).unwrap_or_default();
         _ = fs::remove_file(&file);
-        let reached = reached
-            .lines()
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .context("the sites reached")?;
+        let reached =
+            reached.lines().map(str::parse).collect::<Result<_, _>>().context("the sites reached")?;
         progress.step(&format!("{check}: green, {:.2} s", time.as_secs_f64()));
-        Ok(Green {
-            check: check.clone(),
-            time,
-            reached,
-        })
+        Ok(Green { check: check.clone(), time, reached })
     })
 }
 
@@ -143,18 +133,14 @@ impl Court<'_> {
         let choice = inject::choice(mutant);
         let mut judgement = Judgement::default();
         for green in self.order(mutant) {
-            let (end, time) = self
-                .driver
-                .run(&green.check, &[(MUTANT, &choice)], green.deadline())?;
+            let (end, time) = self.driver.run(&green.check, &[(MUTANT, &choice)], green.deadline())?;
             judgement.asked += 1;
             match end {
                 End::Passed => {}
                 End::CutOff => judgement.cut_off.push(green.check.clone()),
-                End::Failed(message) => judgement.kills.push(Kill {
-                    check: green.check.clone(),
-                    time,
-                    message,
-                }),
+                End::Failed(message) => {
+                    judgement.kills.push(Kill { check: green.check.clone(), time, message })
+                }
             }
             if !judgement.kills.is_empty() && !self.all_killers {
                 break;
@@ -166,11 +152,8 @@ impl Court<'_> {
     /// Returns the checks that reach the mutant's site, the likeliest and quickest first.
     fn order(&self, mutant: &Mutant) -> Vec<&Green> {
         let file = &self.sites[mutant.site].file;
-        let mut order: Vec<&Green> = self
-            .baseline
-            .iter()
-            .filter(|green| green.reached.contains(&mutant.site))
-            .collect();
+        let mut order: Vec<&Green> =
+            self.baseline.iter().filter(|green| green.reached.contains(&mutant.site)).collect();
         order.sort_by_key(|green| (module(file) != green.check.file, green.time));
         order
     }

@@ -64,16 +64,11 @@ pub struct Args {
 
 impl Args {
     fn jobs(&self) -> usize {
-        self.jobs.map_or_else(
-            || thread::available_parallelism().map_or(1, usize::from),
-            usize::from,
-        )
+        self.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from)
     }
 
     fn selects(&self, site: &Site, mutant: &Mutant) -> bool {
-        self.file
-            .as_ref()
-            .is_none_or(|file| judge::module(&site.file) == file || site.file == *file)
+        self.file.as_ref().is_none_or(|file| judge::module(&site.file) == file || site.file == *file)
             && self.mutant.is_none_or(|number| mutant.number == number)
     }
 }
@@ -99,23 +94,13 @@ impl Plan {
             sites.extend(sites::find(file, source)?);
         }
         let mutants = weaken::all(&sites)?;
-        Ok(Self {
-            sources,
-            sites,
-            mutants,
-        })
+        Ok(Self { sources, sites, mutants })
     }
 
     fn selected(&self, args: &Args) -> Result<Vec<Mutant>> {
-        let chosen = self
-            .mutants
-            .iter()
-            .filter(|mutant| args.selects(&self.sites[mutant.site], mutant));
+        let chosen = self.mutants.iter().filter(|mutant| args.selects(&self.sites[mutant.site], mutant));
         let chosen: Vec<Mutant> = chosen.cloned().collect();
-        ensure!(
-            !chosen.is_empty(),
-            "no mutant is selected; --list shows all of them"
-        );
+        ensure!(!chosen.is_empty(), "no mutant is selected; --list shows all of them");
         Ok(chosen)
     }
 }
@@ -151,12 +136,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     refuse_faulty_entries(&plan, &checks)?;
     let baseline = judge::baseline(&driver, &checks, &scratch, args.jobs())?;
     tell_of_baseline(&baseline);
-    let court = Court {
-        driver: &driver,
-        baseline: &baseline,
-        sites: &plan.sites,
-        all_killers: args.all_killers,
-    };
+    let court =
+        Court { driver: &driver, baseline: &baseline, sites: &plan.sites, all_killers: args.all_killers };
     let judgements = court.judge(&mutants, args.jobs(), |mutant, judgement| {
         let (verdict, _) = verdict(&plan, mutant, judgement);
         format!("{}: {verdict}", report::title(&plan.sites[mutant.site], mutant))
@@ -167,11 +148,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 fn list(args: &Args, plan: &Plan) {
     for (index, site) in plan.sites.iter().enumerate() {
-        let mutants: Vec<_> = plan
-            .mutants
-            .iter()
-            .filter(|mutant| mutant.site == index)
-            .collect();
+        let mutants: Vec<_> = plan.mutants.iter().filter(|mutant| mutant.site == index).collect();
         for mutant in mutants.iter().filter(|mutant| args.selects(site, mutant)) {
             println!("{:>3}  {}", mutant.number, report::title(site, mutant));
         }
@@ -194,16 +171,10 @@ fn build(workspace: &Path, scratch: &Path, plan: &Plan) -> Result<(Driver, Vec<C
 }
 
 fn refuse_faulty_entries(plan: &Plan, checks: &[Check]) -> Result<()> {
-    let litmus = checks
-        .iter()
-        .filter(|check| check.file == "litmus")
-        .map(|check| check.model.clone());
+    let litmus = checks.iter().filter(|check| check.file == "litmus").map(|check| check.model.clone());
     let faults = entries::faults(ENTRIES, &plan.sites, &plan.mutants, &litmus.collect::<Vec<_>>());
     if !faults.is_empty() {
-        bail!(
-            "entries of xtask/src/ordmut/entries.rs are stale:\n{}",
-            faults.join("\n")
-        );
+        bail!("entries of xtask/src/ordmut/entries.rs are stale:\n{}", faults.join("\n"));
     }
     Ok(())
 }
@@ -230,24 +201,14 @@ fn conclude(plan: &Plan, mutants: &[Mutant], judgements: &[Judgement], markdown:
     for (mutant, judgement) in mutants.iter().zip(judgements) {
         let (verdict, complaint) = verdict(plan, mutant, judgement);
         stale.extend(complaint);
-        rows.push(Row {
-            site: &plan.sites[mutant.site],
-            mutant,
-            verdict,
-        });
+        rows.push(Row { site: &plan.sites[mutant.site], mutant, verdict });
     }
     let table = report::markdown(&rows);
     fs::write(markdown, table).with_context(|| format!("writing {}", markdown.display()))?;
     print!("{}", report::text(&rows));
     println!("in Markdown: {}", markdown.display());
-    stale
-        .iter()
-        .for_each(|complaint| println!("stale entry, {complaint}"));
+    stale.iter().for_each(|complaint| println!("stale entry, {complaint}"));
     let sum = Sum::of(&rows);
     println!("{sum}");
-    Ok(if sum.survived > 0 || !stale.is_empty() {
-        ExitCode::from(1)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if sum.survived > 0 || !stale.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

@@ -27,13 +27,7 @@ impl Progress {
         if let Some(bar) = &bar {
             bar.enable_steady_tick(Duration::from_millis(500));
         }
-        Self {
-            name,
-            steps,
-            done: AtomicUsize::new(0),
-            start: Instant::now(),
-            bar,
-        }
+        Self { name, steps, done: AtomicUsize::new(0), start: Instant::now(), bar }
     }
 
     /// Tells of one more step.

@@ -23,17 +23,11 @@ pub enum Verdict {
 impl Verdict {
     /// Joins what the checks said with the mutant's entry. The second value tells why the entry is stale.
     pub fn new(judgement: &Judgement, entry: Option<&Entry>) -> (Self, Option<String>) {
-        let survived = Self::Survived {
-            asked: judgement.asked,
-            cut_off: judgement.cut_off.len(),
-        };
+        let survived = Self::Survived { asked: judgement.asked, cut_off: judgement.cut_off.len() };
         match (judgement.kills.first(), entry) {
             (None, None) => (survived, None),
             (None, Some(entry)) if judgement.cut_off.is_empty() => (Self::Entered(*entry), None),
-            (None, Some(entry)) => (
-                survived,
-                Some(format!("a check was cut off on: {}", entry.title())),
-            ),
+            (None, Some(entry)) => (survived, Some(format!("a check was cut off on: {}", entry.title()))),
             (Some(_), None) => (Self::Killed(judgement.kills.clone()), None),
             (Some(kill), Some(entry)) => {
                 let stale = format!("killed by {}: {}", kill.check, entry.title());
@@ -53,16 +47,10 @@ impl fmt::Display for Verdict {
                 }
                 Ok(())
             }
-            Self::Entered(Entry {
-                reason: Reason::Equivalent,
-                argument,
-                ..
-            }) => write!(f, "equivalent: {argument}"),
-            Self::Entered(Entry {
-                reason: Reason::Beyond { litmus },
-                argument,
-                ..
-            }) => {
+            Self::Entered(Entry { reason: Reason::Equivalent, argument, .. }) => {
+                write!(f, "equivalent: {argument}")
+            }
+            Self::Entered(Entry { reason: Reason::Beyond { litmus }, argument, .. }) => {
                 write!(f, "beyond the checker, see {litmus}: {argument}")
             }
             Self::Survived { asked: 0, .. } => f.write_str("SURVIVED: no check reaches it"),
@@ -84,32 +72,15 @@ pub struct Row<'a> {
 
 /// Names a mutant in one line.
 pub fn title(site: &Site, mutant: &Mutant) -> String {
-    let Site {
-        file,
-        line,
-        function,
-        operation,
-        order,
-        ..
-    } = site;
+    let Site { file, line, function, operation, order, .. } = site;
     format!("{file}:{line} {function} `{operation}` {order} -> {}", mutant.to)
 }
 
 /// Returns the table as plain text: two lines for each mutant.
 pub fn text(rows: &[Row<'_>]) -> String {
     let mut text = String::new();
-    for Row {
-        site,
-        mutant,
-        verdict,
-    } in rows
-    {
-        _ = writeln!(
-            text,
-            "{:>3}  {}\n     {verdict}",
-            mutant.number,
-            title(site, mutant)
-        );
+    for Row { site, mutant, verdict } in rows {
+        _ = writeln!(text, "{:>3}  {}\n     {verdict}", mutant.number, title(site, mutant));
     }
     text
 }
@@ -118,26 +89,11 @@ pub fn text(rows: &[Row<'_>]) -> String {
 pub fn markdown(rows: &[Row<'_>]) -> String {
     let mut text =
         String::from("| site | function | operation | from | to | verdict |\n|---|---|---|---|---|---|\n");
-    for Row {
-        site,
-        mutant,
-        verdict,
-    } in rows
-    {
-        let Site {
-            file,
-            line,
-            function,
-            operation,
-            order,
-            ..
-        } = site;
+    for Row { site, mutant, verdict } in rows {
+        let Site { file, line, function, operation, order, .. } = site;
         let verdict = verdict.to_string().replace('|', "\\|");
         let to = mutant.to;
-        _ = writeln!(
-            text,
-            "| {file}:{line} | `{function}` | `{operation}` | {order} | {to} | {verdict} |"
-        );
+        _ = writeln!(text, "| {file}:{line} | `{function}` | `{operation}` | {order} | {to} | {verdict} |");
     }
     _ = writeln!(text, "\n{}", Sum::of(rows));
     text
@@ -158,14 +114,8 @@ impl Sum {
         for row in rows {
             let count = match &row.verdict {
                 Verdict::Killed(_) => &mut sum.killed,
-                Verdict::Entered(Entry {
-                    reason: Reason::Equivalent,
-                    ..
-                }) => &mut sum.equivalent,
-                Verdict::Entered(Entry {
-                    reason: Reason::Beyond { .. },
-                    ..
-                }) => &mut sum.beyond,
+                Verdict::Entered(Entry { reason: Reason::Equivalent, .. }) => &mut sum.equivalent,
+                Verdict::Entered(Entry { reason: Reason::Beyond { .. }, .. }) => &mut sum.beyond,
                 Verdict::Survived { .. } => &mut sum.survived,
             };
             *count += 1;
@@ -176,12 +126,7 @@ impl Sum {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            killed,
-            equivalent,
-            beyond,
-            survived,
-        } = self;
+        let Self { killed, equivalent, beyond, survived } = self;
         let mutants = killed + equivalent + beyond + survived;
         write!(
             f,

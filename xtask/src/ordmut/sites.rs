@@ -26,13 +26,7 @@ pub enum Order {
 }
 
 impl Order {
-    const ALL: [Self; 5] = [
-        Self::Relaxed,
-        Self::Acquire,
-        Self::Release,
-        Self::AcqRel,
-        Self::SeqCst,
-    ];
+    const ALL: [Self; 5] = [Self::Relaxed, Self::Acquire, Self::Release, Self::AcqRel, Self::SeqCst];
 
     fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|order| order.to_string() == name)
@@ -126,8 +120,7 @@ struct Finder<'s> {
 
 impl Finder<'_> {
     fn refuse(&mut self, at: &impl Spanned, why: &str) {
-        self.wrong
-            .push(format!("{}:{}: {why}", self.file, at.span().start().line));
+        self.wrong.push(format!("{}:{}: {why}", self.file, at.span().start().line));
     }
 
     fn text(&self, span: Range<usize>) -> &str {
@@ -137,16 +130,9 @@ impl Finder<'_> {
     /// Names an operation so that no other of the function has the name.
     fn name(&mut self, operation: &str) -> String {
         let operation: String = operation.split_whitespace().collect();
-        let count = self
-            .names
-            .entry((self.scope.join("::"), operation.clone()))
-            .or_default();
+        let count = self.names.entry((self.scope.join("::"), operation.clone())).or_default();
         *count += 1;
-        if *count == 1 {
-            operation
-        } else {
-            format!("{operation} ({count})")
-        }
+        if *count == 1 { operation } else { format!("{operation} ({count})") }
     }
 
     fn enter(&mut self, expr: &Expr, operation: String, kind: Kind, whole: Option<Range<usize>>) {
@@ -181,16 +167,12 @@ impl Finder<'_> {
     /// Tells whether the path is the ordering of a site.
     fn is_known(&self, path: &syn::Path) -> bool {
         let at = path.span().byte_range();
-        self.sites
-            .iter()
-            .any(|site| site.span.start <= at.start && at.end <= site.span.end)
+        self.sites.iter().any(|site| site.span.start <= at.start && at.end <= site.span.end)
     }
 }
 
 fn order_at_end(path: &syn::Path) -> Option<Order> {
-    path.segments
-        .last()
-        .and_then(|last| Order::named(&last.ident.to_string()))
+    path.segments.last().and_then(|last| Order::named(&last.ident.to_string()))
 }
 
 impl<'ast> Visit<'ast> for Finder<'_> {
@@ -205,33 +187,23 @@ impl<'ast> Visit<'ast> for Finder<'_> {
             syn::Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
             _ => None,
         };
-        self.within(name.unwrap_or_else(|| "impl".into()), |finder| {
-            visit::visit_item_impl(finder, item)
-        });
+        self.within(name.unwrap_or_else(|| "impl".into()), |finder| visit::visit_item_impl(finder, item));
     }
 
     fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
-        self.within(item.ident.to_string(), |finder| {
-            visit::visit_item_trait(finder, item)
-        });
+        self.within(item.ident.to_string(), |finder| visit::visit_item_trait(finder, item));
     }
 
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-        self.within(item.sig.ident.to_string(), |finder| {
-            visit::visit_item_fn(finder, item)
-        });
+        self.within(item.sig.ident.to_string(), |finder| visit::visit_item_fn(finder, item));
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        self.within(item.sig.ident.to_string(), |finder| {
-            visit::visit_impl_item_fn(finder, item)
-        });
+        self.within(item.sig.ident.to_string(), |finder| visit::visit_impl_item_fn(finder, item));
     }
 
     fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
-        self.within(item.sig.ident.to_string(), |finder| {
-            visit::visit_trait_item_fn(finder, item)
-        });
+        self.within(item.sig.ident.to_string(), |finder| visit::visit_trait_item_fn(finder, item));
     }
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
@@ -254,30 +226,18 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 
     fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
         if let Expr::Path(function) = &*call.func
-            && function
-                .path
-                .segments
-                .last()
-                .is_some_and(|last| last.ident == "fence")
+            && function.path.segments.last().is_some_and(|last| last.ident == "fence")
             && call.args.len() == 1
         {
             let operation = self.name("fence");
-            self.enter(
-                &call.args[0],
-                operation,
-                Kind::Fence,
-                Some(call.span().byte_range()),
-            );
+            self.enter(&call.args[0], operation, Kind::Fence, Some(call.span().byte_range()));
         }
         visit::visit_expr_call(self, call);
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if order_at_end(path).is_some() && !self.is_known(path) {
-            self.refuse(
-                path,
-                "an ordering that is not written in place of an atomic operation's argument",
-            );
+            self.refuse(path, "an ordering that is not written in place of an atomic operation's argument");
         }
         visit::visit_path(self, path);
     }
@@ -302,10 +262,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         match call.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated) {
             Ok(arguments) => arguments.iter().for_each(|argument| self.visit_expr(argument)),
             Err(_) if names_an_order(call.tokens.clone()) => {
-                self.refuse(
-                    call,
-                    "an ordering inside a macro whose arguments are no expressions",
-                );
+                self.refuse(call, "an ordering inside a macro whose arguments are no expressions");
             }
             Err(_) => {}
         }
@@ -336,9 +293,6 @@ fn attributes(item: &Item) -> &[Attribute] {
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
-            && attribute
-                .meta
-                .require_list()
-                .is_ok_and(|list| list.tokens.to_string() == "test")
+            && attribute.meta.require_list().is_ok_and(|list| list.tokens.to_string() == "test")
     })
 }

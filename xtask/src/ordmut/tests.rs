@@ -60,15 +60,7 @@ fn every_ordering_is_found_in_the_order_of_the_text() {
     let (sites, _) = planted();
     let found: Vec<_> = sites
         .iter()
-        .map(|site| {
-            (
-                site.line,
-                site.function.as_str(),
-                site.operation.as_str(),
-                site.kind,
-                site.order,
-            )
-        })
+        .map(|site| (site.line, site.function.as_str(), site.operation.as_str(), site.kind, site.order))
         .collect();
     let push = "Stack::push";
     assert_eq!(
@@ -76,37 +68,13 @@ fn every_ordering_is_found_in_the_order_of_the_text() {
         [
             (6, push, "self.top.load", Kind::Load, Order::Acquire),
             (8, push, "self.count.fetch_add", Kind::Rmw, Order::AcqRel),
-            (
-                10,
-                push,
-                "self.next().compare_exchange_weak, success",
-                Kind::CasSuccess,
-                Order::Release
-            ),
-            (
-                10,
-                push,
-                "self.next().compare_exchange_weak, failure",
-                Kind::CasFailure,
-                Order::Acquire
-            ),
+            (10, push, "self.next().compare_exchange_weak, success", Kind::CasSuccess, Order::Release),
+            (10, push, "self.next().compare_exchange_weak, failure", Kind::CasFailure, Order::Acquire),
             (12, push, "self.top.load (2)", Kind::Load, Order::Acquire),
             (13, push, "fence", Kind::Fence, Order::SeqCst),
             (18, "free", "state.store", Kind::Store, Order::Release),
-            (
-                19,
-                "free",
-                "state.fetch_update, success",
-                Kind::CasSuccess,
-                Order::Release
-            ),
-            (
-                19,
-                "free",
-                "state.fetch_update, failure",
-                Kind::CasFailure,
-                Order::Relaxed
-            ),
+            (19, "free", "state.fetch_update, success", Kind::CasSuccess, Order::Release),
+            (19, "free", "state.fetch_update, failure", Kind::CasFailure, Order::Relaxed),
         ]
     );
 }
@@ -116,12 +84,7 @@ fn each_ordering_is_weakened_by_one_step() {
     let (sites, mutants) = planted();
     let steps: Vec<_> = mutants
         .iter()
-        .map(|mutant| {
-            (
-                mutant.number,
-                format!("{} -> {}", sites[mutant.site].order, mutant.to),
-            )
-        })
+        .map(|mutant| (mutant.number, format!("{} -> {}", sites[mutant.site].order, mutant.to)))
         .collect();
     let expected = [
         "Acquire -> Relaxed",
@@ -140,10 +103,7 @@ fn each_ordering_is_weakened_by_one_step() {
         let sites =
             sites::find("src/a.rs", &format!("fn f() {{ fence(Ordering::{order}) }}")).expect("a fence");
         let mutants = weaken::all(&sites).expect("a fence");
-        mutants
-            .iter()
-            .map(|mutant| mutant.to.to_string())
-            .collect::<Vec<_>>()
+        mutants.iter().map(|mutant| mutant.to.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(fences("AcqRel"), ["Acquire", "Release"]);
     assert_eq!(fences("Acquire"), ["removed"]);
@@ -153,10 +113,7 @@ fn each_ordering_is_weakened_by_one_step() {
 fn a_seqcst_access_is_refused() {
     for access in ["x.load(Ordering::SeqCst);", "x.swap(1, Ordering::SeqCst);"] {
         let why = refused(access);
-        assert!(
-            why.contains("src/a.rs:1") && why.contains("use fence(SeqCst)"),
-            "{why}"
-        );
+        assert!(why.contains("src/a.rs:1") && why.contains("use fence(SeqCst)"), "{why}");
     }
     assert!(refused("x.load(Ordering::Release);").contains("may not be Release"));
 }
@@ -167,23 +124,14 @@ fn an_ordering_that_is_not_written_in_place_is_refused() {
     for (body, reason) in [
         ("x.load(order);", not_in_place),
         ("x.store(1, self.order());", not_in_place),
-        (
-            "x.swap(1, if y { Ordering::Acquire } else { Ordering::AcqRel });",
-            not_in_place,
-        ),
-        (
-            "const ORDER: Ordering = Ordering::Acquire; x.load(ORDER);",
-            not_in_place,
-        ),
+        ("x.swap(1, if y { Ordering::Acquire } else { Ordering::AcqRel });", not_in_place),
+        ("const ORDER: Ordering = Ordering::Acquire; x.load(ORDER);", not_in_place),
         ("let order = Ordering::Acquire;", not_in_place),
         ("f(Ordering::Acquire);", not_in_place),
         ("AtomicU32::load(x, Ordering::Acquire);", not_in_place),
         ("match order { Ordering::Acquire => 1, _ => 2 };", not_in_place),
         ("x.load(Acquire);", not_in_place),
-        (
-            "use core::sync::atomic::Ordering::Acquire;",
-            "an import of orderings",
-        ),
+        ("use core::sync::atomic::Ordering::Acquire;", "an import of orderings"),
         ("use core::sync::atomic::Ordering::*;", "an import of orderings"),
         ("odd! { x => Ordering::Acquire };", "inside a macro"),
     ] {
@@ -222,9 +170,7 @@ const ENTRY: Entry = Entry {
     operation: "self.top.load (2)",
     from: "Acquire",
     to: "Relaxed",
-    reason: Reason::Beyond {
-        litmus: "litmus_planted",
-    },
+    reason: Reason::Beyond { litmus: "litmus_planted" },
     argument: "loom does not show it",
 };
 
@@ -237,43 +183,11 @@ fn faults(entries: &[Entry]) -> Vec<String> {
 fn an_entry_must_have_a_mutant_an_argument_and_a_litmus() {
     assert_eq!(faults(&[ENTRY]), [""; 0]);
     for (entry, fault) in [
-        (
-            Entry {
-                function: "Stack::pop",
-                ..ENTRY
-            },
-            "no such mutant",
-        ),
-        (
-            Entry {
-                operation: "self.top.load (3)",
-                ..ENTRY
-            },
-            "no such mutant",
-        ),
-        (
-            Entry {
-                to: "removed",
-                ..ENTRY
-            },
-            "no such mutant",
-        ),
-        (
-            Entry {
-                argument: " ",
-                ..ENTRY
-            },
-            "no argument",
-        ),
-        (
-            Entry {
-                reason: Reason::Beyond {
-                    litmus: "litmus_gone",
-                },
-                ..ENTRY
-            },
-            "no litmus model",
-        ),
+        (Entry { function: "Stack::pop", ..ENTRY }, "no such mutant"),
+        (Entry { operation: "self.top.load (3)", ..ENTRY }, "no such mutant"),
+        (Entry { to: "removed", ..ENTRY }, "no such mutant"),
+        (Entry { argument: " ", ..ENTRY }, "no argument"),
+        (Entry { reason: Reason::Beyond { litmus: "litmus_gone" }, ..ENTRY }, "no litmus model"),
     ] {
         let faults = faults(&[entry]);
         assert!(faults.len() == 1 && faults[0].contains(fault), "{faults:?}");
@@ -283,28 +197,11 @@ fn an_entry_must_have_a_mutant_an_argument_and_a_litmus() {
 
 #[test]
 fn an_entry_is_stale_once_its_mutant_is_killed() {
-    let check = Check {
-        file: "stack".into(),
-        model: "s1_order".into(),
-        oracle: "never".into(),
-    };
-    let kill = Kill {
-        check: check.clone(),
-        time: Duration::from_secs(1),
-        message: "S1: no".into(),
-    };
-    let survived = Judgement {
-        asked: 3,
-        ..Judgement::default()
-    };
-    let killed = Judgement {
-        kills: vec![kill],
-        ..survived.clone()
-    };
-    let unsure = Judgement {
-        cut_off: vec![check],
-        ..survived.clone()
-    };
+    let check = Check { file: "stack".into(), model: "s1_order".into(), oracle: "never".into() };
+    let kill = Kill { check: check.clone(), time: Duration::from_secs(1), message: "S1: no".into() };
+    let survived = Judgement { asked: 3, ..Judgement::default() };
+    let killed = Judgement { kills: vec![kill], ..survived.clone() };
+    let unsure = Judgement { cut_off: vec![check], ..survived.clone() };
     let verdict = |judgement, entry| {
         let (verdict, stale) = Verdict::new(judgement, entry);
         (verdict.to_string(), stale.is_some())
@@ -313,31 +210,16 @@ fn an_entry_is_stale_once_its_mutant_is_killed() {
     assert_eq!(verdict(&killed, None), (by.clone(), false));
     assert_eq!(verdict(&killed, Some(&ENTRY)), (by, true));
     assert_eq!(verdict(&survived, None), ("SURVIVED 3 checks".into(), false));
-    assert!(
-        verdict(&survived, Some(&ENTRY))
-            .0
-            .starts_with("beyond the checker, see litmus_planted")
-    );
-    assert_eq!(
-        verdict(&unsure, Some(&ENTRY)),
-        ("SURVIVED 3 checks, of which 1 were cut off".into(), true)
-    );
+    assert!(verdict(&survived, Some(&ENTRY)).0.starts_with("beyond the checker, see litmus_planted"));
+    assert_eq!(verdict(&unsure, Some(&ENTRY)), ("SURVIVED 3 checks, of which 1 were cut off".into(), true));
 }
 
 #[test]
 fn the_last_line_counts_the_verdicts() {
     let (sites, mutants) = planted();
-    let row = |verdict| Row {
-        site: &sites[0],
-        mutant: &mutants[0],
-        verdict,
-    };
+    let row = |verdict| Row { site: &sites[0], mutant: &mutants[0], verdict };
     let survived = Verdict::Survived { asked: 1, cut_off: 0 };
-    let rows = [
-        row(Verdict::Killed(Vec::new())),
-        row(Verdict::Entered(ENTRY)),
-        row(survived),
-    ];
+    let rows = [row(Verdict::Killed(Vec::new())), row(Verdict::Entered(ENTRY)), row(survived)];
     assert_eq!(
         Sum::of(&rows).to_string(),
         "ordmut: 3 mutants, 1 killed, 0 equivalent, 1 beyond the checker, 1 survived"
@@ -353,11 +235,7 @@ fn the_crate_itself_can_be_read() {
     let workspace = crate::tree::workspace().expect("a workspace");
     let plan = super::Plan::new(&workspace).expect("every ordering of src is written in place");
     assert!(plan.mutants.len() > 20, "{} mutants", plan.mutants.len());
-    let mut names: Vec<_> = plan
-        .sites
-        .iter()
-        .map(|s| (&s.file, &s.function, &s.operation))
-        .collect();
+    let mut names: Vec<_> = plan.sites.iter().map(|s| (&s.file, &s.function, &s.operation)).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), plan.sites.len(), "two sites have one name");

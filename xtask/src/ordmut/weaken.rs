@@ -51,11 +51,7 @@ pub fn all(sites: &[Site]) -> Result<Vec<Mutant>> {
     let mut mutants = Vec::new();
     for (site, at) in sites.iter().enumerate() {
         for &to in steps(at)? {
-            mutants.push(Mutant {
-                number: mutants.len() + 1,
-                site,
-                to,
-            });
+            mutants.push(Mutant { number: mutants.len() + 1, site, to });
         }
     }
     Ok(mutants)
@@ -77,13 +73,7 @@ fn steps(site: &Site) -> Result<&'static [To]> {
         (Kind::Fence, Relaxed)
         | (Kind::Load | Kind::CasFailure, Release | AcqRel)
         | (Kind::Store, Acquire | AcqRel) => {
-            bail!(
-                "{}:{}: `{}` may not be {}",
-                site.file,
-                site.line,
-                site.operation,
-                site.order
-            )
+            bail!("{}:{}: `{}` may not be {}", site.file, site.line, site.operation, site.order)
         }
         (_, AcqRel) => &[Weaker(Acquire), Weaker(Release)],
         (_, Acquire | Release) => &[Weaker(Relaxed)],

@@ -48,10 +48,7 @@ fn a_list_of_sha256sum_is_accepted() {
             return;
         };
         let (code, verdicts, warnings) = check(&tree, &list.stdout);
-        assert_eq!(
-            (code, verdicts.matches(": OK\n").count(), warnings.len()),
-            (0, 328, 0)
-        );
+        assert_eq!((code, verdicts.matches(": OK\n").count(), warnings.len()), (0, 328, 0));
     }
 }
 
@@ -67,17 +64,8 @@ fn changed_and_missing_files_fail() {
     fs::remove_file(tree.path().join("c")).unwrap();
     let (code, verdicts, warnings) = check(&tree, &list);
     assert_eq!(code, 1);
-    assert_eq!(
-        verdicts,
-        "./a: OK\n./b: FAILED\n./c: FAILED open or read\n\\./d\\n: FAILED\n./e: OK\n"
-    );
-    assert_eq!(
-        warnings,
-        [
-            "1 listed file could not be read",
-            "2 computed checksums did NOT match"
-        ]
-    );
+    assert_eq!(verdicts, "./a: OK\n./b: FAILED\n./c: FAILED open or read\n\\./d\\n: FAILED\n./e: OK\n");
+    assert_eq!(warnings, ["1 listed file could not be read", "2 computed checksums did NOT match"]);
 }
 
 #[test]
@@ -111,10 +99,7 @@ fn variants_of_a_line_are_understood() {
     );
     let (code, verdicts, warnings) = check(&tree, list.as_bytes());
     assert_eq!((code, warnings.len()), (0, 0));
-    assert_eq!(
-        verdicts,
-        "a: OK\na: OK\na: OK\na: OK\n*: OK\n*: OK\na\\: OK\na\\: OK\na: OK\n"
-    );
+    assert_eq!(verdicts, "a: OK\na: OK\na: OK\na: OK\n*: OK\n*: OK\na\\: OK\na\\: OK\na: OK\n");
 }
 
 #[test]
@@ -127,10 +112,7 @@ fn malformed_lines_are_counted() {
         (0, "a: OK\n".into(), vec!["1 line is improperly formatted".into()])
     );
     let more = format!("{ABC}  a\n{}  a\n\\{ABC}  a\\t\n{ABC}xx a\n", &ABC[1..]);
-    assert_eq!(
-        check(&tree, more.as_bytes()).2,
-        ["3 lines are improperly formatted"]
-    );
+    assert_eq!(check(&tree, more.as_bytes()).2, ["3 lines are improperly formatted"]);
 }
 
 #[test]
@@ -141,10 +123,7 @@ fn a_list_without_a_good_line_is_refused() {
         let output = tree.digest(&["--check", &path]).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(output.stdout.is_empty());
-        assert_eq!(
-            stderr(&output),
-            format!("digest: {path}: no properly formatted checksum lines found\n")
-        );
+        assert_eq!(stderr(&output), format!("digest: {path}: no properly formatted checksum lines found\n"));
         assert_eq!(check(&tree, list.as_bytes()).0, 1);
     }
 }
@@ -154,16 +133,10 @@ fn a_list_can_come_from_the_standard_input() {
     let tree = Tree::new();
     tree.write("a", "abc");
     let output = feed(tree.digest(&["--check", "-"]), format!("{ABC}  a\n").as_bytes());
-    assert_eq!(
-        (output.status.code(), stdout(&output).as_str()),
-        (Some(0), "a: OK\n")
-    );
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "a: OK\n"));
     // In a list, this name would be the standard input, which is not read twice, and not for a file.
     let output = feed(tree.digest(&["--check", "-"]), format!("{ABC}  -\n").as_bytes());
-    assert_eq!(
-        (output.status.code(), stdout(&output).as_str()),
-        (Some(1), "-: FAILED open or read\n")
-    );
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), "-: FAILED open or read\n"));
 }
 
 #[test]
@@ -171,9 +144,5 @@ fn a_list_that_is_not_there_is_an_error() {
     let tree = Tree::new();
     let output = tree.digest(&["--check", "nowhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).starts_with("digest: nowhere: No such file or directory"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).starts_with("digest: nowhere: No such file or directory"), "{}", stderr(&output));
 }

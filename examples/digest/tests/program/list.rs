@@ -8,13 +8,7 @@ use crate::support::{ABC, EMPTY, POOLS, Tree, names, noise, repository, stderr};
 #[test]
 fn names_are_escaped_and_written_as_bytes() {
     let tree = Tree::new();
-    for name in [
-        &b"plain"[..],
-        b"line\nfeed",
-        b"carriage\rreturn",
-        b"back\\slash",
-        b"\xff\xfe",
-    ] {
+    for name in [&b"plain"[..], b"line\nfeed", b"carriage\rreturn", b"back\\slash", b"\xff\xfe"] {
         tree.write(name, "abc");
     }
     tree.write("empty", "");
@@ -91,10 +85,7 @@ fn paths_are_printed_as_given() {
     assert_eq!(names(&tree.digest_ok(&["./a/."])), ["./a/./b"]);
     assert_eq!(names(&tree.digest_ok(&["a/../a-b", "a-b"])), ["a-b", "a/../a-b"]);
     // The order is that of the bytes, over all paths, and what is given twice is listed twice.
-    assert_eq!(
-        names(&tree.digest_ok(&["a", "a-b", "a/b"])),
-        ["a-b", "a/b", "a/b"]
-    );
+    assert_eq!(names(&tree.digest_ok(&["a", "a-b", "a/b"])), ["a-b", "a/b", "a/b"]);
 }
 
 #[test]
@@ -103,10 +94,7 @@ fn given_paths_are_searched_whole() {
     for name in [".git/a", "target/b", ".hidden/c", "x/target/d"] {
         tree.write(name, "");
     }
-    assert_eq!(
-        names(&tree.digest_ok(&["."])),
-        ["./.git/a", "./.hidden/c", "./target/b", "./x/target/d"]
-    );
+    assert_eq!(names(&tree.digest_ok(&["."])), ["./.git/a", "./.hidden/c", "./target/b", "./x/target/d"]);
 }
 
 #[test]
@@ -149,15 +137,8 @@ fn the_repository_is_hashed_by_default() {
     let list = elsewhere.digest(&[]).output().unwrap().stdout;
     let root = repository().into_os_string().into_string().unwrap();
     let list = String::from_utf8_lossy(&list);
-    let names: Vec<&str> = list
-        .lines()
-        .map(|line| line[66..].strip_prefix(&root).unwrap())
-        .collect();
+    let names: Vec<&str> = list.lines().map(|line| line[66..].strip_prefix(&root).unwrap()).collect();
     assert!(names.contains(&"/Cargo.toml"));
     assert!(names.contains(&"/examples/digest/src/main.rs"));
-    assert!(
-        !names
-            .iter()
-            .any(|name| name.contains("/target/") || name.contains("/.git/"))
-    );
+    assert!(!names.iter().any(|name| name.contains("/target/") || name.contains("/.git/")));
 }

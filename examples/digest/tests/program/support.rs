@@ -68,10 +68,7 @@ impl Tree {
     /// The program, to be run in this tree.
     pub(crate) fn digest(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_digest"));
-        command
-            .current_dir(self.path())
-            .args(arguments)
-            .stdin(Stdio::null());
+        command.current_dir(self.path()).args(arguments).stdin(Stdio::null());
         command
     }
 
@@ -90,30 +87,18 @@ impl Tree {
             return None;
         }
         let mut command = Command::new("sha256sum");
-        Some(
-            command
-                .env("LC_ALL", "C")
-                .current_dir(self.path())
-                .args(arguments)
-                .output()
-                .unwrap(),
-        )
+        Some(command.env("LC_ALL", "C").current_dir(self.path()).args(arguments).output().unwrap())
     }
 
     /// The files that `find` finds, in the order of their bytes; `None` if it is not installed.
     pub(crate) fn find_files(&self, root: &str) -> Option<Vec<OsString>> {
-        let find = Command::new("find")
-            .args([root, "-type", "f", "-print0"])
-            .current_dir(self.path())
-            .output();
+        let find =
+            Command::new("find").args([root, "-type", "f", "-print0"]).current_dir(self.path()).output();
         let Ok(find) = find else {
             println!("skipped: find is not installed");
             return None;
         };
-        let names = find
-            .stdout
-            .split(|&byte| byte == 0)
-            .filter(|name| !name.is_empty());
+        let names = find.stdout.split(|&byte| byte == 0).filter(|name| !name.is_empty());
         let mut names: Vec<OsString> = names.map(|name| OsString::from_vec(name.to_vec())).collect();
         names.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
         Some(names)
@@ -122,12 +107,8 @@ impl Tree {
 
 /// Runs a command that reads `input`.
 pub(crate) fn feed(mut command: Command, input: &[u8]) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     child.wait_with_output().unwrap()
 }
@@ -136,9 +117,7 @@ pub(crate) fn feed(mut command: Command, input: &[u8]) -> Output {
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = length as u64 + 1;
     let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8
     };
     (0..length).map(|_| next()).collect()
@@ -146,11 +125,7 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
 
 /// The names in a list, without the digests.
 pub(crate) fn names(list: &[u8]) -> Vec<String> {
-    String::from_utf8(list.to_vec())
-        .unwrap()
-        .lines()
-        .map(|line| line[66..].to_owned())
-        .collect()
+    String::from_utf8(list.to_vec()).unwrap().lines().map(|line| line[66..].to_owned()).collect()
 }
 
 pub(crate) fn stdout(output: &Output) -> String {
@@ -164,18 +139,10 @@ pub(crate) fn stderr(output: &Output) -> String {
 /// What the program or `sha256sum` says on the standard error about a whole list, without its own name.
 pub(crate) fn warnings(output: &Output) -> Vec<String> {
     let lines = stderr(output);
-    lines
-        .lines()
-        .filter_map(|line| line.split_once(": WARNING: "))
-        .map(|(_, text)| text.to_owned())
-        .collect()
+    lines.lines().filter_map(|line| line.split_once(": WARNING: ")).map(|(_, text)| text.to_owned()).collect()
 }
 
 /// A path that the program can have been built at.
 pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }

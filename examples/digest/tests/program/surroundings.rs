@@ -16,17 +16,11 @@ fn what_cannot_be_read_does_not_stop_the_rest() {
     tree.write("a", "abc");
     tree.write("b/c", "abc");
     for pool in POOLS {
-        let output = tree
-            .digest(&["--pool", pool, "b", "no\nfile", "a", "-"])
-            .output()
-            .unwrap();
+        let output = tree.digest(&["--pool", pool, "b", "no\nfile", "a", "-"]).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(stdout(&output), format!("{ABC}  a\n{ABC}  b/c\n"));
         let said = stderr(&output);
-        assert!(
-            said.contains("digest: no\\nfile: No such file or directory"),
-            "{said}"
-        );
+        assert!(said.contains("digest: no\\nfile: No such file or directory"), "{said}");
         assert!(said.contains("digest: -: "), "{said}");
     }
 }
@@ -43,20 +37,9 @@ fn a_file_that_fails_while_it_is_read_is_reported() {
     }
     for pool in POOLS {
         let output = tree.digest(&["--pool", pool, memory, "a"]).output().unwrap();
-        assert_eq!(
-            (output.status.code(), stdout(&output)),
-            (Some(1), format!("{ABC}  a\n"))
-        );
-        assert!(
-            stderr(&output).contains("digest: /proc/self/mem: "),
-            "{}",
-            stderr(&output)
-        );
-        assert!(
-            stderr(&output).contains("digest: 1 file, 3 B in "),
-            "{}",
-            stderr(&output)
-        );
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), format!("{ABC}  a\n")));
+        assert!(stderr(&output).contains("digest: /proc/self/mem: "), "{}", stderr(&output));
+        assert!(stderr(&output).contains("digest: 1 file, 3 B in "), "{}", stderr(&output));
     }
 }
 
@@ -102,10 +85,7 @@ fn wrong_command_lines_are_refused() {
     for (arguments, reason) in [
         (&["--workers", "0"][..], "at least one worker is needed"),
         (&["--workers", "many"], "not a number of workers"),
-        (
-            &["--pool", "swimming"],
-            "[possible values: zero, rayon, sequential]",
-        ),
+        (&["--pool", "swimming"], "[possible values: zero, rayon, sequential]"),
         (&["--progress", "some"], "[possible values: auto, always, never]"),
         (&["--check", "list", "path"], "cannot be used with"),
     ] {
@@ -121,12 +101,7 @@ fn a_reader_that_leaves_early_ends_the_program_quietly() {
     let list = tree.digest_ok(&["."]);
     tree.write("list", list);
     for arguments in [&["."][..], &["--check", "list"]] {
-        let mut child = tree
-            .digest(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = tree.digest(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(141));
@@ -142,18 +117,9 @@ fn a_list_that_cannot_be_written_is_an_error() {
     };
     let tree = Tree::new();
     tree.write("a", "");
-    let output = tree
-        .digest(&["a"])
-        .stdout(full)
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
+    let output = tree.digest(&["a"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).starts_with("digest: standard output: No space left"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).starts_with("digest: standard output: No space left"), "{}", stderr(&output));
 }
 
 #[test]
@@ -161,17 +127,10 @@ fn a_standard_error_that_nobody_reads_does_no_harm() {
     let tree = Tree::new();
     tree.write("a", "abc");
     let mut command = tree.digest(&["--progress", "always", "nowhere", "a"]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(
-        (output.status.code(), stdout(&output)),
-        (Some(1), format!("{ABC}  a\n"))
-    );
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), format!("{ABC}  a\n")));
 }
 
 #[test]
@@ -182,10 +141,7 @@ fn the_last_line_tells_what_was_done() {
     for (arguments, end) in [
         (&["--workers", "3"][..], "(pool zero, 3 workers)"),
         (&["--workers", "1", "--pool", "rayon"], "(pool rayon, 1 worker)"),
-        (
-            &["--workers", "3", "--pool", "sequential"],
-            "(pool sequential, 1 worker)",
-        ),
+        (&["--workers", "3", "--pool", "sequential"], "(pool sequential, 1 worker)"),
     ] {
         let output = tree.digest(arguments).arg(".").output().unwrap();
         let said = stderr(&output);
@@ -200,16 +156,8 @@ fn progress_is_shown_when_it_should_be() {
     let tree = Tree::varied();
     for (when, shown) in [("auto", false), ("never", false), ("always", true)] {
         let output = tree.digest(&["--progress", when, "."]).output().unwrap();
-        assert_eq!(
-            stderr(&output).contains("/s, "),
-            shown,
-            "{when}: {}",
-            stderr(&output)
-        );
+        assert_eq!(stderr(&output).contains("/s, "), shown, "{when}: {}", stderr(&output));
         assert_eq!(output.stdout.iter().filter(|&&byte| byte == b'\n').count(), 328);
     }
-    assert_eq!(
-        names(&tree.digest_ok(&["--progress", "always", "sizes/0"])),
-        ["sizes/0"]
-    );
+    assert_eq!(names(&tree.digest_ok(&["--progress", "always", "sizes/0"])), ["sizes/0"]);
 }
