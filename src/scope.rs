@@ -34,7 +34,7 @@ use crate::ZeroPool;
 use crate::batch::Pile;
 use crate::injector::Injector;
 use crate::spawn;
-use crate::unwind::{self, Payload};
+use crate::unwind;
 use crate::worker;
 
 /// A scope to spawn tasks in: see [`ZeroPool::scope`].
@@ -76,30 +76,6 @@ impl<'scope> Scope<'scope, '_> {
         // SAFETY: the closure is `Send`, and S3: the scope, for which it borrows, waits for it.
         let batch = unsafe { spawn::batch_of(task) };
         self.pile.put(self.injector.publish(batch));
-    }
-
-    /// Runs and waits for all that was spawned; returns the first panic's payload that was found (S3).
-    fn end(&self) -> Option<Payload> {
-        let mut first = None;
-        loop {
-            let begun = Pile::new();
-            let mut any = false;
-            for handle in self.pile.take() {
-                any = true;
-                if let Some(claim) = handle.claim() {
-                    worker::participate(self.injector, claim);
-                }
-                begun.put(handle);
-            }
-            for handle in begun.take() {
-                self.injector.wait(&handle);
-                unwind::keep_first(&mut first, handle.payload());
-                self.injector.release(handle);
-            }
-            if !any {
-                return first;
-            }
-        }
     }
 }
 
@@ -164,7 +140,8 @@ impl ZeroPool {
             environment: PhantomData,
         };
         let returned = unwind::catch(|| body(&scope));
-        let panic = scope.end();
+        // S3: nobody else can spawn any more but the tasks themselves.
+        let panic = worker::wait_for_all(scope.injector, &scope.pile);
         match returned {
             Err(payload) => {
                 panic.into_iter().for_each(unwind::discard);

@@ -12,8 +12,9 @@ use loom::sync::{Condvar, Mutex};
 use zero_pool_loom::ZeroPool;
 use zero_pool_loom::batch::Pile;
 use zero_pool_loom::injector::Injector;
+use zero_pool_loom::worker;
 
-use crate::fixture::{Tasks, end, spawn, work_once};
+use crate::fixture::{Tasks, end, parked, spawn, work_from, work_once};
 use crate::support::{ORACLES, THREE};
 
 /// A plain cell that a task writes and its caller reads.
@@ -64,12 +65,22 @@ fn s3_a_scope_waits_for_its_task() {
     assert_eq!(slot.get(), 1);
 }
 
-/// A task of a scope that spawns another one, on the worker or on the scope's own thread, while the scope may be ending.
+/// A task that puts another batch down, on the worker or on the thread that waits for the pile, which may be ending.
 fn s3_a_task_spawns_while_the_scope_ends() {
-    let slot = Slot::new();
-    let pool = ZeroPool::with_workers(1);
-    pool.scope(|scope| scope.spawn(|| scope.spawn(|| slot.add())));
-    assert_eq!(slot.get(), 1, "S3: the scope ended before its tasks");
+    let injector = Arc::new(Injector::new(1));
+    let worker = parked(&injector, 0);
+    let pile = Arc::new(Pile::new());
+    let inner = Tasks::new(1);
+    let outer = Tasks::with(1, {
+        let (injector, pile, inner) = (Arc::clone(&injector), Arc::clone(&pile), Arc::clone(&inner));
+        move |_| pile.put(injector.publish(inner.batch()))
+    });
+    pile.put(injector.publish(outer.batch()));
+    let worker = spawn(&injector, move |injector| work_from(injector, worker, usize::MAX));
+    assert!(worker::wait_for_all(&injector, &pile).is_none());
+    [&outer, &inner].iter().for_each(|tasks| tasks.collect());
+    injector.close();
+    end(worker);
 }
 
 /// A result that is a plain cell: it reaches who joins, whether the worker made it or the join itself.
