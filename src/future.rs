@@ -16,6 +16,7 @@
 //! # Invariants
 //!
 //! - `P4`  *Drop waits.* After the last clone of a future has been dropped outside of its own tasks, all are finished.
+//! - `P6`  *Typed.* A task function is called with the parameter type it was written for: no cast is the user's.
 //! - `P5`  *It may outlive the pool.* A future owns a share of the queue, and a waiter is counted as a guest (W5).
 //!
 //! Checked by: `p4_*`, `p5_*` in `loom_tests`, `proptests/tests/pool.rs`, and the examples that must not compile.
@@ -278,7 +279,7 @@ impl<F: Copy, P> Copy for Submitted<'_, F, P> {}
 ///
 /// # Safety
 ///
-/// - `context` points to a [`Submitted`] of these types, and the range was claimed.
+/// - `context` points to a [`Submitted`] of these types (P6), and the range was claimed.
 unsafe fn run_submitted<F: Fn(&P), P>(context: *const (), range: Range<usize>) -> Option<Payload> {
     // SAFETY: the caller owes the type; the node keeps it while claimed tasks are unfinished (N1).
     let submitted = unsafe { &*context.cast::<Submitted<'_, F, P>>() };
@@ -366,6 +367,12 @@ impl ZeroPool {
     where
         F: Fn(&P) + Copy + Send + Sync + 'a,
     {
+        const {
+            assert!(
+                Batch::has_room_for::<Submitted<'a, F, P>>(),
+                "a task function captures at most two words"
+            )
+        };
         let tasks = parameters.len() as u64;
         let open = (tasks > 0).then(|| {
             assert!(

@@ -60,14 +60,16 @@
 //! Checked by: `w1_*` to `w4_*` in `loom_tests`.
 
 use core::ptr::NonNull;
+use core::task::Waker;
 use std::time::Duration;
 
 use crate::batch::{Batch, Claim, Handle};
 use crate::idle::{Announced, Idle, Looking, Seat, Woken};
-use crate::latch::{Latch, Lot, Sleeper};
+use crate::latch::{Latch, Lot, Sleeper, Ticket};
 use crate::queue::{Node, Queue};
 use crate::reclaim::{Domain, Guard};
 use crate::sync::atomic::{Ordering, fence};
+use crate::unwind;
 
 /// The global queue of one pool with its sleeping workers and waiters.
 #[derive(Debug)]
@@ -199,6 +201,17 @@ impl Injector {
     /// Blocks until the batch is finished or the time is over; tells whether it is finished.
     pub fn wait_timeout(&self, handle: &Handle, timeout: Duration) -> bool {
         handle.batch().latch().wait_timeout(&self.lot, timeout)
+    }
+
+    /// Enters a waker to be called when the batch is finished; `None` if it is.
+    pub fn enter(&self, handle: &Handle, waker: Waker) -> Option<Ticket> {
+        self.lot.enter(handle.batch().latch(), Sleeper::Task(waker))
+    }
+
+    /// Takes a waker back that need not be called any more.
+    pub fn withdraw(&self, handle: &Handle, ticket: Ticket) {
+        let gone = self.lot.leave(handle.batch().latch().key(), ticket);
+        unwind::quietly(|| drop(gone));
     }
 
     /// Gives a handle up.

@@ -172,7 +172,7 @@ impl Latch {
     pub fn wait(&self, lot: &Lot) {
         let parker = Parker::new();
         while !self.is_finished() {
-            if let Some(ticket) = lot.enter(self, || Sleeper::Thread(parker.unparker())) {
+            if let Some(ticket) = lot.enter(self, Sleeper::Thread(parker.unparker())) {
                 parker.park();
                 lot.leave(self.key(), ticket);
             }
@@ -189,7 +189,7 @@ impl Latch {
         while !self.is_finished() {
             // L5: the entry of the round before was taken back.
             let Some(left) = deadline.remaining() else { return false };
-            if let Some(ticket) = lot.enter(self, || Sleeper::Thread(parker.unparker())) {
+            if let Some(ticket) = lot.enter(self, Sleeper::Thread(parker.unparker())) {
                 parker.park_timeout(left);
                 lot.leave(self.key(), ticket);
             }
@@ -257,7 +257,7 @@ impl Lot {
     }
 
     /// Enters a sleeper for `latch`, unless that is finished.
-    pub fn enter(&self, latch: &Latch, sleeper: impl FnOnce() -> Sleeper) -> Option<Ticket> {
+    pub fn enter(&self, latch: &Latch, sleeper: Sleeper) -> Option<Ticket> {
         let key = latch.key();
         let mut bucket = lock(self.bucket(key));
         if !latch.announce() {
@@ -265,19 +265,16 @@ impl Lot {
         }
         let ticket = Ticket(bucket.next_ticket);
         bucket.next_ticket += 1;
-        bucket.entries.push(Entry { key, ticket, sleeper: sleeper() });
+        bucket.entries.push(Entry { key, ticket, sleeper });
         Some(ticket)
     }
 
-    /// Takes an entry back; nothing happens if it was taken to be woken.
-    pub fn leave(&self, key: usize, ticket: Ticket) {
+    /// Takes an entry back, unless it was taken to be woken. Dropping a waker runs foreign code, so that is left to the
+    /// caller.
+    pub fn leave(&self, key: usize, ticket: Ticket) -> Option<Sleeper> {
         let mut bucket = lock(self.bucket(key));
-        if let Some(at) = bucket.entries.iter().position(|entry| entry.ticket == ticket) {
-            let gone = bucket.entries.swap_remove(at);
-            drop(bucket);
-            // Outside of the lock: dropping a waker runs foreign code.
-            drop(gone);
-        }
+        let at = bucket.entries.iter().position(|entry| entry.ticket == ticket)?;
+        Some(bucket.entries.swap_remove(at).sleeper)
     }
 
     /// Calls `wake` for every sleeper that stands under `key` now, outside of the lock.

@@ -22,7 +22,11 @@
 //!
 //! # Where to go from here
 //!
-//! - [`ZeroPool`] makes the workers; [`ZeroPool::for_each_index`] runs a loop on them and on the caller's thread.
+//! - [`ZeroPool`] makes the workers, [`Builder`] with other settings; [`global_pool`] is one for the whole program.
+//! - [`ZeroPool::for_each`], [`for_each_mut`](ZeroPool::for_each_mut), [`for_each_index`](ZeroPool::for_each_index),
+//!   [`map`](ZeroPool::map) and [`map_into`](ZeroPool::map_into) run a loop on the workers and on the caller's thread.
+//! - [`ZeroPool::join`] runs two closures at once, [`ZeroPool::scope`] any number of tasks that borrow, and
+//!   [`ZeroPool::spawn`] a closure that owns what it needs.
 //! - [`ZeroPool::submit_task`] and [`ZeroPool::submit_batch_uniform`] submit work to be waited for later;
 //!   [`docs::seed`] shows them together.
 //! - [`docs`] has the design notes: how the protocols are checked, within which bounds, and why they are as they are.
@@ -54,22 +58,33 @@ macro_rules! floors {
 
 floors! { batch frame grain idle injector latch queue reclaim sync unwind worker }
 
+mod builder;
+mod disjoint;
+mod error;
+#[cfg(not(loom))]
+mod global;
+mod join;
 mod pool;
+mod scope;
 mod slice;
+mod spawn;
 
 #[cfg(any(doc, doctest))]
 pub mod docs;
-
-#[cfg(feature = "raw-tasks")]
-mod disjoint;
 #[cfg(feature = "raw-tasks")]
 mod future;
 #[cfg(feature = "raw-tasks")]
 mod macros;
 
+pub use builder::Builder;
+pub use error::BuildError;
 #[cfg(feature = "raw-tasks")]
 pub use future::TaskFuture;
+#[cfg(not(loom))]
+pub use global::global_pool;
 #[cfg(feature = "raw-tasks")]
 #[doc(hidden)]
 pub use macros::{__write_indexed, Indexed};
 pub use pool::ZeroPool;
+pub use scope::Scope;
+pub use spawn::JoinHandle;

@@ -25,16 +25,16 @@
 //! Checked by: `p7_*`, `p8_*` in `loom_tests`, the unit test below, `proptests/tests/pool.rs`.
 
 use core::fmt;
-use std::io;
 use std::panic::resume_unwind;
 
 use crate::batch::{Batch, Plan, Work};
+use crate::error::BuildError;
 use crate::frame;
 use crate::grain::Grain;
 use crate::idle::Idle;
 use crate::injector::Injector;
 use crate::sync::{Arc, thread};
-use crate::unwind::Payload;
+use crate::unwind::{self, Payload};
 use crate::worker;
 
 /// A thread pool with one global queue.
@@ -58,59 +58,57 @@ pub struct ZeroPool {
     threads: Vec<thread::JoinHandle<()>>,
 }
 
+/// A function of a worker's number.
+type Handler = Box<dyn Fn(usize) + Send + Sync>;
+
+/// What a worker's thread calls at its begin and end.
+#[derive(Default)]
+pub(crate) struct Handlers {
+    pub(crate) start: Option<Handler>,
+    pub(crate) exit: Option<Handler>,
+}
+
+impl Handlers {
+    /// Calls the start handler, whose panic concerns nobody.
+    pub(crate) fn start(&self, worker: usize) {
+        self.start.iter().for_each(|handler| unwind::quietly(|| handler(worker)));
+    }
+
+    /// Calls the exit handler, whose panic concerns nobody.
+    pub(crate) fn exit(&self, worker: usize) {
+        self.exit.iter().for_each(|handler| unwind::quietly(|| handler(worker)));
+    }
+}
+
 impl ZeroPool {
-    /// Makes a pool with as many workers as threads can run at once here, which heeds CPU quotas.
-    ///
-    /// # Panics
-    ///
-    /// If a worker cannot be started.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = zero_pool::ZeroPool::new();
-    /// assert!(pool.workers() >= 1);
-    /// ```
-    pub fn new() -> Self {
-        Self::with_workers(thread::available_parallelism())
-    }
-
-    /// Makes a pool with so many workers.
-    ///
-    /// # Panics
-    ///
-    /// - If `workers` is zero or more than about a million.
-    /// - If a worker cannot be started; no thread is left then.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = zero_pool::ZeroPool::with_workers(3);
-    /// assert_eq!(pool.workers(), 3);
-    /// ```
-    pub fn with_workers(workers: usize) -> Self {
-        assert!(workers > 0, "a pool needs at least one worker");
-        assert!(
-            workers <= Idle::MAX_WORKERS,
-            "{workers} workers; at most {} fit in a pool",
-            Idle::MAX_WORKERS
-        );
-        Self::start(workers, thread::Builder::new)
-            .unwrap_or_else(|error| panic!("cannot start {workers} workers: {error}"))
-    }
-
-    fn start(workers: usize, builder: impl Fn() -> thread::Builder) -> io::Result<Self> {
+    /// Starts the workers, on the threads that `thread` prepares for their numbers.
+    pub(crate) fn start(
+        workers: usize,
+        handlers: Handlers,
+        thread: impl Fn(usize) -> thread::Builder,
+    ) -> Result<Self, BuildError> {
+        match workers {
+            0 => return Err(BuildError::NoWorkers),
+            1..=Idle::MAX_WORKERS => {}
+            asked => {
+                return Err(BuildError::TooManyWorkers { asked, most: Idle::MAX_WORKERS });
+            }
+        }
         let injector = Arc::new(Injector::new(workers));
+        let handlers = Arc::new(handlers);
         let mut pool = Self { injector, threads: Vec::with_capacity(workers) };
         for worker in 0..workers {
-            let injector = Arc::clone(&pool.injector);
+            let (injector, handlers) = (Arc::clone(&pool.injector), Arc::clone(&handlers));
             let body = move || {
+                handlers.start(worker);
                 // SAFETY: each worker is started once.
                 let seat = unsafe { injector.seat(worker) };
                 worker::work(&injector, seat);
+                handlers.exit(worker);
             };
             // P9: on an error the pool is dropped with the workers it has.
-            pool.threads.push(builder().name(format!("zero-pool-{worker}")).spawn(body)?);
+            let started = thread(worker).spawn(body);
+            pool.threads.push(started.map_err(|source| BuildError::Spawn { worker, source })?);
         }
         Ok(pool)
     }
@@ -126,7 +124,6 @@ impl ZeroPool {
         self.threads.len()
     }
 
-    #[cfg(feature = "raw-tasks")]
     pub(crate) fn injector(&self) -> &Arc<Injector> {
         &self.injector
     }
@@ -145,12 +142,45 @@ impl ZeroPool {
             return unsafe { (work.run)(work.context, 0..tasks) };
         }
         let plan = Plan { tasks: tasks as u64, threads, helpers: threads - 1, grain: Grain::SINGLE };
+        // SAFETY: passed on to the caller.
+        unsafe { self.run_planned(plan, work, || ()) }.1
+    }
+
+    /// Runs the one task of `work` beside `first`, which runs on this thread; returns when both have ended. `first` does not
+    /// unwind.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`Batch::new`], for the time of this call.
+    pub(crate) unsafe fn run_beside<T>(&self, work: Work, first: impl FnOnce() -> T) -> (T, Option<Payload>) {
+        if self.workers() == 1 {
+            let value = first();
+            // SAFETY: passed on to the caller.
+            return (value, unsafe { (work.run)(work.context, 0..1) });
+        }
+        let plan = Plan { tasks: 1, threads: 2, helpers: 1, grain: Grain::SINGLE };
+        // SAFETY: passed on to the caller.
+        unsafe { self.run_planned(plan, work, first) }
+    }
+
+    /// Publishes the batch, runs `first`, takes part in the batch and waits for it.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`Batch::new`], for the time of this call.
+    unsafe fn run_planned<T>(
+        &self,
+        plan: Plan,
+        work: Work,
+        first: impl FnOnce() -> T,
+    ) -> (T, Option<Payload>) {
         // SAFETY: passed on to the caller; we return when all tasks are finished.
         let handle = self.injector.publish(unsafe { Batch::new(work, plan) });
+        let value = first();
         worker::wait(&self.injector, &handle);
         let payload = handle.payload();
         self.injector.release(handle);
-        payload
+        (value, payload)
     }
 }
 
@@ -158,12 +188,6 @@ impl ZeroPool {
 pub(crate) fn pass_on(payload: Option<Payload>) {
     if let Some(payload) = payload {
         resume_unwind(payload);
-    }
-}
-
-impl Default for ZeroPool {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -193,7 +217,7 @@ impl fmt::Debug for ZeroPool {
 mod tests {
     use super::*;
     use core::cell::Cell;
-    use std::fs;
+    use std::{fs, io};
 
     /// Returns how many threads of this process are workers.
     fn workers_alive() -> usize {
@@ -205,13 +229,13 @@ mod tests {
     #[test]
     fn p9_a_worker_that_cannot_start_takes_the_others_along() {
         let started = Cell::new(0);
-        let builder = || {
-            started.set(started.get() + 1);
-            let builder = thread::Builder::new();
-            if started.get() < 4 { builder } else { builder.stack_size(usize::MAX / 4) }
+        let thread = |worker| {
+            started.set(worker + 1);
+            let thread = thread::Builder::new().name(format!("zero-pool-{worker}"));
+            if worker < 3 { thread } else { thread.stack_size(usize::MAX / 4) }
         };
-        let failed = ZeroPool::start(9, builder);
-        assert!(failed.is_err(), "there is room for a stack of {} bytes", usize::MAX / 4);
+        let failed = ZeroPool::start(9, Handlers::default(), thread);
+        assert!(matches!(failed, Err(BuildError::Spawn { worker: 3, .. })), "{failed:?}");
         assert_eq!((started.get(), workers_alive()), (4, 0));
     }
 }

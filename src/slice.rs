@@ -1,16 +1,24 @@
-//! Loops over ranges: one closure, called once for each index, on the caller's thread and on workers.
+//! Loops over ranges and slices: one closure, called once for each index, on the caller's thread and on workers.
 //!
 //! The closure is inlined into one chunk runner per type. The call borrows the pool and returns when the last task has
 //! ended, so a task may borrow whatever its caller can see, and no raw pointer is needed.
 //!
-//! Checked by: `proptests/tests/pool.rs`, `p7_*` in `loom_tests`.
+//! # Invariants
+//!
+//! - `S1`  *Only what is there is dropped.* When a call of `map` panicked, the elements that were produced are dropped,
+//!   and the others are not touched.
+//!
+//! Checked by: `proptests/tests/front.rs`, `p7_*` in `loom_tests`.
 
+use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::ptr;
 
 use crate::ZeroPool;
 use crate::batch::{Batch, Work};
+use crate::disjoint::DisjointMut;
 use crate::pool;
+use crate::sync::{Mutex, lock};
 use crate::unwind::{self, Payload};
 
 /// What a loop's tasks share: the closure, and the index of the first.
@@ -59,6 +67,14 @@ impl ZeroPool {
     where
         F: Fn(usize) + Sync,
     {
+        pool::pass_on(self.run_loop(range, body));
+    }
+
+    /// Runs the loop and returns the first panic's payload.
+    fn run_loop<F>(&self, range: Range<usize>, body: F) -> Option<Payload>
+    where
+        F: Fn(usize) + Sync,
+    {
         let mut first = None;
         let mut rest = range;
         while !rest.is_empty() {
@@ -70,6 +86,147 @@ impl ZeroPool {
             let panic = unsafe { self.run(tasks, work) };
             unwind::keep_first(&mut first, panic);
         }
-        pool::pass_on(first);
+        first
+    }
+
+    /// Calls `body` once for each element of `items`, in any order, and returns when all calls have ended.
+    ///
+    /// Who runs what, panics and memory ordering are those of [`for_each_index`](Self::for_each_index).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let pool = zero_pool::ZeroPool::new();
+    /// let letters = AtomicUsize::new(0);
+    /// pool.for_each(&["for", "each"], |word| { letters.fetch_add(word.len(), Ordering::Relaxed); });
+    /// assert_eq!(letters.into_inner(), 7);
+    /// ```
+    pub fn for_each<T, F>(&self, items: &[T], body: F)
+    where
+        T: Sync,
+        F: Fn(&T) + Sync,
+    {
+        self.for_each_index(0..items.len(), |index| body(&items[index]));
+    }
+
+    /// Calls `body` once for each element of `items`, which it may change, and returns when all calls have ended.
+    ///
+    /// Who runs what, panics and memory ordering are those of [`for_each_index`](Self::for_each_index).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = zero_pool::ZeroPool::new();
+    /// let mut numbers = vec![1, 2, 3];
+    /// pool.for_each_mut(&mut numbers, |n| *n *= 10);
+    /// assert_eq!(numbers, [10, 20, 30]);
+    /// ```
+    pub fn for_each_mut<T, F>(&self, items: &mut [T], body: F)
+    where
+        T: Send,
+        F: Fn(&mut T) + Sync,
+    {
+        let range = 0..items.len();
+        let items = DisjointMut::new(items);
+        // SAFETY: D1: each index is run once (B1, X1).
+        self.for_each_index(range, |index| body(unsafe { items.take(index) }));
+    }
+
+    /// Calls `body` once for each element of `items`, and returns the results in the order of the elements.
+    ///
+    /// Who runs what and memory ordering are those of [`for_each_index`](Self::for_each_index). It allocates the vector.
+    ///
+    /// # Panics
+    ///
+    /// If `body` panicked for some element: with the first payload, after all other calls have ended and their results have
+    /// been dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = zero_pool::ZeroPool::new();
+    /// assert_eq!(pool.map(&["a", "bc"], |word| word.len()), [1, 2]);
+    /// ```
+    pub fn map<T, R, F>(&self, items: &[T], body: F) -> Vec<R>
+    where
+        T: Sync,
+        R: Send,
+        F: Fn(&T) -> R + Sync,
+    {
+        let mut results = Vec::with_capacity(items.len());
+        let missing = Mutex::new(Vec::new());
+        let slots = DisjointMut::new(&mut results.spare_capacity_mut()[..items.len()]);
+        let panic = self.run_loop(0..items.len(), |index| {
+            let unless_returned = OnUnwind(|| lock(&missing).push(index));
+            let result = body(&items[index]);
+            core::mem::forget(unless_returned);
+            // SAFETY: D1: each index is run once (B1, X1).
+            unsafe { slots.take(index) }.write(result);
+        });
+        if let Some(payload) = panic {
+            drop_produced(&mut results.spare_capacity_mut()[..items.len()], &lock(&missing));
+            pool::pass_on(Some(payload));
+        }
+        // SAFETY: no call panicked, so each has written its element.
+        unsafe { results.set_len(items.len()) };
+        results
+    }
+
+    /// Calls `body` once for each element of `items`, and writes the results into `out`, in the order of the elements.
+    ///
+    /// Who runs what and memory ordering are those of [`for_each_index`](Self::for_each_index). It allocates nothing.
+    ///
+    /// # Panics
+    ///
+    /// - If the lengths differ.
+    /// - If `body` panicked for some element: with the first payload, after all other calls have ended. The elements of
+    ///   `out` whose calls panicked are as they were.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = zero_pool::ZeroPool::new();
+    /// let mut lengths = [0; 2];
+    /// pool.map_into(&["a", "bc"], &mut lengths, |word| word.len());
+    /// assert_eq!(lengths, [1, 2]);
+    /// ```
+    #[track_caller]
+    pub fn map_into<T, R, F>(&self, items: &[T], out: &mut [R], body: F)
+    where
+        T: Sync,
+        R: Send,
+        F: Fn(&T) -> R + Sync,
+    {
+        assert!(items.len() == out.len(), "{} items, and room for {} results", items.len(), out.len());
+        let out = DisjointMut::new(out);
+        self.for_each_index(0..items.len(), |index| {
+            let result = body(&items[index]);
+            // SAFETY: D1: each index is run once (B1, X1).
+            *unsafe { out.take(index) } = result;
+        });
+    }
+}
+
+/// Calls its function when it is dropped, unless it is forgotten.
+struct OnUnwind<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnUnwind<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Drops what was produced (S1); `missing` has the indexes of the calls that panicked.
+#[cold]
+fn drop_produced<R>(results: &mut [MaybeUninit<R>], missing: &[usize]) {
+    let mut missing = missing.to_vec();
+    missing.sort_unstable();
+    for (index, result) in results.iter_mut().enumerate() {
+        if missing.binary_search(&index).is_err() {
+            // SAFETY: S1: the call for this index ended without a panic, so it has written its result.
+            unwind::quietly(|| unsafe { result.assume_init_drop() });
+        }
     }
 }

@@ -45,9 +45,15 @@ pub fn run_each(range: Range<usize>, mut task: impl FnMut(usize)) -> Option<Payl
     first
 }
 
+/// Runs foreign code; returns what it returned, or its panic's payload.
+#[inline]
+pub fn catch<T>(foreign: impl FnOnce() -> T) -> Result<T, Payload> {
+    catch_unwind(AssertUnwindSafe(foreign))
+}
+
 /// Runs foreign code whose panic concerns nobody: a waker, a handler, a drop.
 pub fn quietly(foreign: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
+    if let Err(payload) = catch(foreign) {
         discard(payload);
     }
 }
@@ -55,7 +61,7 @@ pub fn quietly(foreign: impl FnOnce()) {
 /// Drops a payload, which may itself panic (X3).
 #[cold]
 pub fn discard(payload: Payload) {
-    if let Err(thrown_by_drop) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+    if let Err(thrown_by_drop) = catch(|| drop(payload)) {
         core::mem::forget(thrown_by_drop);
     }
 }

@@ -23,10 +23,11 @@
 //!
 //! Checked by: `p1_*`, `p3_*`, `r4_*` in `loom_tests`.
 
-use crate::batch::{Claim, Handle};
+use crate::batch::{Claim, Handle, Pile};
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
 use crate::injector::Injector;
+use crate::unwind::{self, Payload};
 
 /// A worker between two looks: its seat, unless the pool was closed, and the duty of one that was woken.
 type State = (Option<Seat>, Option<Looking>);
@@ -95,6 +96,31 @@ pub fn wait_as_guest(injector: &Injector, handle: &Handle) {
         injector.leave();
     }
     injector.wait(handle);
+}
+
+/// Blocks until every batch of the pile is finished, those that are put down meanwhile by their tasks too, and runs what
+/// nobody has claimed (P1). Gives the handles up; returns the first panic's payload that was found.
+pub fn wait_for_all(injector: &Injector, pile: &Pile) -> Option<Payload> {
+    let mut first = None;
+    loop {
+        let begun = Pile::new();
+        let mut any = false;
+        for handle in pile.take() {
+            any = true;
+            if let Some(claim) = handle.claim() {
+                participate(injector, claim);
+            }
+            begun.put(handle);
+        }
+        if !any {
+            return first;
+        }
+        for handle in begun.take() {
+            injector.wait(&handle);
+            unwind::keep_first(&mut first, handle.payload());
+            injector.release(handle);
+        }
+    }
 }
 
 fn refuse_own(handle: &Handle) {

@@ -41,7 +41,7 @@ fn finish(tasks: u64) -> u64 {
 /// Lets `waker` sleep on a fresh latch, finishes it, and wakes who sleeps.
 fn sleep_and_wake(lot: &Lot, waker: &Waker) {
     let latch = black_box(Latch::new(1));
-    let ticket = lot.enter(&latch, || Sleeper::Task(waker.clone()));
+    let ticket = lot.enter(&latch, Sleeper::Task(waker.clone()));
     assert!(ticket.is_some(), "an unfinished latch lets sleepers in");
     let key = latch.key();
     if latch.complete(1).wake {

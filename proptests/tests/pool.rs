@@ -30,7 +30,7 @@ fn workers() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(proptests::config!(600))]
+    #![proptest_config(proptests::config!(1_000))]
 
     /// Several threads run their programs on one pool, and each program has the value that it means.
     #[test]

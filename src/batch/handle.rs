@@ -42,6 +42,20 @@ impl Handle {
         Self { batch }
     }
 
+    /// Turns the handle into a pointer that keeps its hold.
+    pub(super) fn into_raw(self) -> NonNull<Batch> {
+        self.batch
+    }
+
+    /// Turns such a pointer back.
+    ///
+    /// # Safety
+    ///
+    /// - `batch` came from [`into_raw`](Self::into_raw), and this is its only use.
+    pub(super) unsafe fn from_raw(batch: NonNull<Batch>) -> Self {
+        Self { batch }
+    }
+
     /// Returns the batch.
     pub fn batch(&self) -> &Batch {
         // SAFETY: N1: our hold keeps the node.

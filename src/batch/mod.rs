@@ -70,6 +70,7 @@ use core::ptr::{self, NonNull};
 
 mod claim;
 mod handle;
+mod pile;
 #[cfg(test)]
 mod tests;
 mod word;
@@ -78,6 +79,7 @@ pub use claim::Claim;
 pub use handle::Handle;
 #[cfg(any(feature = "internals", feature = "raw-tasks"))]
 pub use handle::Outcome;
+pub use pile::Pile;
 pub use word::Plan;
 
 use crate::grain::Grain;
@@ -117,6 +119,8 @@ pub struct Batch {
     panic: AtomicPtr<Payload>,
     /// How many clones of the handle there are.
     handles: AtomicUsize,
+    /// The batch below in the [pile](pile) that keeps the handle.
+    below: UnsafeCell<*mut Batch>,
     canary: Canary,
 }
 
@@ -145,13 +149,13 @@ impl Batch {
         Self::with_latch(Latch::new(plan.tasks), work, plan)
     }
 
-    /// Makes a batch whose node keeps the context.
+    /// Makes a batch whose node keeps the context. The batch never drops it.
     ///
     /// # Safety
     ///
     /// - As for [`new`](Self::new), of a context that points to a `T`.
-    pub unsafe fn storing<T: Copy>(context: T, run: Run, plan: Plan) -> Box<Self> {
-        const { assert!(size_of::<T>() <= size_of::<Store>() && align_of::<T>() <= align_of::<Store>()) };
+    pub unsafe fn storing<T>(context: T, run: Run, plan: Plan) -> Box<Self> {
+        assert!(Self::has_room_for::<T>(), "B3: the store is too small");
         // SAFETY: passed on to the caller; null stands for the store, which is filled before anybody sees the batch.
         let batch = unsafe { Self::new(Work { run, context: ptr::null() }, plan) };
         batch.store.with_mut(|store| {
@@ -159,6 +163,11 @@ impl Batch {
             unsafe { store.cast::<T>().write(context) };
         });
         batch
+    }
+
+    /// Tells whether a node can store a `T`.
+    pub const fn has_room_for<T>() -> bool {
+        size_of::<T>() <= size_of::<Store>() && align_of::<T>() <= align_of::<Store>()
     }
 
     /// Returns what the tasks run on.
@@ -185,6 +194,7 @@ impl Batch {
             store: UnsafeCell::new(MaybeUninit::uninit()),
             panic: AtomicPtr::new(ptr::null_mut()),
             handles: AtomicUsize::new(1),
+            below: UnsafeCell::new(ptr::null_mut()),
             canary: Canary::new(),
         })
     }

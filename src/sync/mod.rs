@@ -31,6 +31,8 @@ use self::loom as imp;
 #[cfg(not(loom))]
 use self::std as imp;
 
+#[cfg(not(loom))]
+pub use imp::OnceLock;
 pub(crate) use imp::each_thread;
 pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, UnsafeCell, Unparker, atomic, thread};
 

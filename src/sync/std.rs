@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-pub use std::sync::{Arc, Mutex, MutexGuard, atomic};
+pub use std::sync::{Arc, Mutex, MutexGuard, OnceLock, atomic};
 
 /// Threads, and how many of them the machine has room for.
 pub mod thread {

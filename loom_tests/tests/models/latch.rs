@@ -165,7 +165,7 @@ fn l4_a_waker_is_called_or_refused() {
     let worker = spawn(&fixture, |f| f.complete(0));
     let flag = Arc::new(Flag(AtomicBool::new(false)));
     let waker = Waker::from(Arc::clone(&flag));
-    let entered = fixture.lot.enter(&fixture.latch, || Sleeper::Task(waker)).is_some();
+    let entered = fixture.lot.enter(&fixture.latch, Sleeper::Task(waker)).is_some();
     assert!(!end(worker).last);
     assert_eq!(flag.0.load(Ordering::Acquire), entered);
     assert!(fixture.latch.is_finished());

@@ -17,6 +17,7 @@ mod batch;
 mod child;
 mod driver;
 mod fixture;
+mod front;
 mod idle;
 mod injector;
 mod latch;
@@ -44,6 +45,7 @@ fn models() -> impl Iterator<Item = &'static Model> {
         batch::TABLE,
         injector::TABLE,
         pool::TABLE,
+        front::TABLE,
     ]
     .into_iter()
     .flatten()

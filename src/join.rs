@@ -1,0 +1,102 @@
+//! Two closures at once: one on the caller's thread, the other offered to a worker.
+//!
+//! The second closure lies on the caller's stack. It is queued before the first one runs; if nobody has begun it when the
+//! first ends, the caller runs it. So a join waits only for a closure that a thread is running.
+//!
+//! # Invariants
+//!
+//! - `S2`  *Both have ended.* A join returns, or unwinds, only after both closures have ended or were never begun.
+//!
+//! Checked by: `s2_*` in `proptests/tests/front.rs`; the batch behind it by `b1_*` and `b3_*` in `loom_tests`.
+
+use core::ops::Range;
+use core::ptr;
+
+use crate::batch::Work;
+use crate::pool::ZeroPool;
+use crate::sync::UnsafeCell;
+use crate::unwind::{self, Payload};
+
+/// The second closure of a join, and then its result. One thread runs it (B1), and the caller looks when it has ended.
+struct Job<B, R> {
+    body: UnsafeCell<Option<B>>,
+    result: UnsafeCell<Option<R>>,
+}
+
+/// Runs the second closure.
+///
+/// # Safety
+///
+/// - `context` points to a [`Job`] of these types whose body was not run yet.
+unsafe fn run_job<B: FnOnce() -> R, R>(context: *const (), _: Range<usize>) -> Option<Payload> {
+    // SAFETY: owed by the caller.
+    let job = unsafe { &*context.cast::<Job<B, R>>() };
+    // SAFETY: B1: the one task is run once, so nobody else is here.
+    let body = job.body.with_mut(|body| unsafe { (*body).take() })?;
+    match unwind::catch(body) {
+        Ok(result) => {
+            // SAFETY: as above; the caller reads when the task has ended.
+            job.result.with_mut(|slot| unsafe { *slot = Some(result) });
+            None
+        }
+        Err(payload) => Some(payload),
+    }
+}
+
+impl ZeroPool {
+    /// Runs both closures, `a` on this thread and `b` on a worker or, if none takes it, on this thread after `a`. Returns
+    /// both results.
+    ///
+    /// It queues `b` and wakes a sleeping worker unless one is on its way. A pool of one worker runs both on this thread.
+    ///
+    /// # Panics
+    ///
+    /// If one of them panicked, with its payload, after the other has ended. If both did, with that of `a`.
+    ///
+    /// # Memory ordering
+    ///
+    /// All that the closures did happens before the return.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use zero_pool::ZeroPool;
+    ///
+    /// fn sum(pool: &ZeroPool, numbers: &[u64]) -> u64 {
+    ///     if numbers.len() <= 100 {
+    ///         return numbers.iter().sum();
+    ///     }
+    ///     let (left, right) = numbers.split_at(numbers.len() / 2);
+    ///     let (left, right) = pool.join(|| sum(pool, left), || sum(pool, right));
+    ///     left + right
+    /// }
+    ///
+    /// let numbers: Vec<u64> = (1..=1000).collect();
+    /// assert_eq!(sum(&ZeroPool::new(), &numbers), 500_500);
+    /// ```
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA,
+        B: FnOnce() -> RB + Send,
+        RB: Send,
+    {
+        let job = Job { body: UnsafeCell::new(Some(b)), result: UnsafeCell::new(None) };
+        let work = Work { run: run_job::<B, RB>, context: ptr::from_ref(&job).cast() };
+        // SAFETY: the job outlives the call, and a body that is `Send`, as is its result, may run on any thread.
+        let (first, panic) = unsafe { self.run_beside(work, || unwind::catch(a)) };
+        // SAFETY: S2: the task has ended.
+        let second = job.result.with_mut(|result| unsafe { (*result).take() });
+        match (first, second) {
+            (Ok(first), Some(second)) => (first, second),
+            (Ok(_), None) => {
+                // S2: what has no result has a payload.
+                std::panic::resume_unwind(panic.expect("a closure that did not return has panicked"))
+            }
+            (Err(payload), second) => {
+                unwind::quietly(|| drop(second));
+                panic.into_iter().for_each(unwind::discard);
+                std::panic::resume_unwind(payload)
+            }
+        }
+    }
+}
