@@ -147,12 +147,11 @@ struct Round<'a> {
 impl Round<'_> {
     fn produce(&self, first: BatchId, choices: &[Choice]) -> Vec<Op> {
         let mut recorder = Recorder::new(self, 4 * self.pushes);
+        let _producing = Producing(&self.producing);
         self.start.wait();
         for (batch, &choice) in (first..).zip(choices) {
             recorder.produce(batch, self.tasks, choice);
         }
-        // Released: who sees that nobody produces any more takes after all pushes.
-        self.producing.fetch_sub(1, Ordering::Release);
         recorder.ops
     }
 
@@ -180,6 +179,16 @@ impl Round<'_> {
                 thread::yield_now();
             }
         }
+    }
+}
+
+/// Counts a producer out when it ends, also by a panic, or the consumers would wait for it.
+struct Producing<'a>(&'a AtomicUsize);
+
+impl Drop for Producing<'_> {
+    fn drop(&mut self) {
+        // Released: who sees that nobody produces any more takes after all pushes.
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Loom treats `SeqCst` accesses as `AcqRel`: a proof that leans on them is a proof that was never run.
 
-use crate::source::{Source, Token, assert_none, assert_one, closing, is};
+use crate::source::{Source, Token, assert_none, assert_one, closing, is, read};
 
 /// Where the door is.
 const DOORS: [&str; 2] = ["src/sync/std.rs", "src/sync/loom.rs"];
@@ -87,6 +87,15 @@ fn sequential(source: &Source) -> Vec<String> {
 #[test]
 fn nothing_outlives_a_schedule() {
     assert_none(&check(&Source::tree("src")));
+}
+
+/// What is exempt as not modelled is not compiled for models.
+#[test]
+fn the_global_pool_is_no_part_of_a_model() {
+    let root = Source::new("src/lib.rs", &read("src/lib.rs")).tokens;
+    let guarded = ["#", "[", "cfg", "(", "not", "(", "loom", ")", ")", "]", "mod", "global", ";"];
+    let found = (0..root.len()).any(|at| is(&root[at..], &guarded));
+    assert!(found, "src/lib.rs: `mod global` must stand right behind `#[cfg(not(loom))]`");
 }
 
 #[test]
