@@ -68,7 +68,7 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::sync::{Parker, UnsafeCell, Unparker};
+use crate::sync::{Parker, Unparker, UnsafeCell};
 
 const CLOSED: u64 = 1;
 const LOOKING: u64 = 1 << 1;

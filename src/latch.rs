@@ -132,7 +132,10 @@ impl Latch {
     pub fn complete(&self, tasks: u64) -> Completion {
         debug_assert!(tasks > 0, "L1: a participation completes what it claimed");
         let before = self.subtract(tasks * TASK);
-        Completion { wake: before / TASK == tasks && before & WAITERS != 0, last: before & !WAITERS == tasks * TASK }
+        Completion {
+            wake: before / TASK == tasks && before & WAITERS != 0,
+            last: before & !WAITERS == tasks * TASK,
+        }
     }
 
     /// Takes one hold away; tells whether it was the last.

@@ -47,16 +47,27 @@
     )
 )]
 
-macro_rules! floors {
-    ($($name:ident)*) => { $(
-        #[cfg(feature = "internals")]
-        pub mod $name;
-        #[cfg(not(feature = "internals"))]
-        mod $name;
-    )* };
+/// Floors 0 to 2, which the feature `internals` opens.
+#[path = "."]
+mod floors {
+    pub mod batch;
+    pub mod frame;
+    pub mod grain;
+    pub mod idle;
+    pub mod injector;
+    pub mod latch;
+    pub mod queue;
+    pub mod reclaim;
+    pub mod sync;
+    pub mod unwind;
+    pub mod worker;
 }
 
-floors! { batch frame grain idle injector latch queue reclaim sync unwind worker }
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub use floors::*;
+#[cfg(not(feature = "internals"))]
+use floors::*;
 
 mod builder;
 mod disjoint;

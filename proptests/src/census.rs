@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A block is *enrolled* if it was allocated inside [`Census::enrol`]. What is enrolled is not given back to the system
-//! when it is freed, but filled with [`POISON`] and kept until the census ends. Its address is thus not used again, so
+//! when it is freed, but filled with `POISON` and kept until the census ends. Its address is thus not used again, so
 //! that a second death is counted and a later write is seen. Whoever reads it finds rubbish.
 //!
 //! Other things may have a node's layout, and are counted if they are enrolled. As they, too, must be freed once, this

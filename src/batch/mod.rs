@@ -223,7 +223,11 @@ impl Batch {
     }
 
     /// Claims a range if `admit` allows it, which returns what to add to the word.
-    fn claim_range(&self, admit: impl Fn(ClaimWord) -> Option<u64>, grain: Option<Grain>) -> Option<Range<u64>> {
+    fn claim_range(
+        &self,
+        admit: impl Fn(ClaimWord) -> Option<u64>,
+        grain: Option<Grain>,
+    ) -> Option<Range<u64>> {
         // ORDERING: Acquire; pairs with the CAS below [B-claim], if we are refused.
         let mut word = ClaimWord(self.claim.load(Ordering::Acquire));
         loop {
@@ -231,7 +235,12 @@ impl Batch {
             let joined = admit(word)?;
             let (taken, range) = word.take(&self.plan, grain.unwrap_or(word.grain()));
             // ORDERING: Release; pairs with the Acquire loads of the word [B-claim]. Acquire on failure, as above.
-            match self.claim.compare_exchange_weak(word.0, taken.0 + joined, Ordering::Release, Ordering::Acquire) {
+            match self.claim.compare_exchange_weak(
+                word.0,
+                taken.0 + joined,
+                Ordering::Release,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return Some(range),
                 Err(now) => word = ClaimWord(now),
             }
@@ -243,7 +252,8 @@ impl Batch {
     fn keep_panic(&self, payload: Payload) {
         let payload = Box::into_raw(Box::new(payload));
         // ORDERING: Release; pairs with the swap in `take_panic` [B-panic]. A failure reads nothing through the value.
-        let kept = self.panic.compare_exchange(ptr::null_mut(), payload, Ordering::Release, Ordering::Relaxed);
+        let kept =
+            self.panic.compare_exchange(ptr::null_mut(), payload, Ordering::Release, Ordering::Relaxed);
         if kept.is_err() {
             // SAFETY: made above and stored nowhere.
             let payload = unsafe { Box::from_raw(payload) };
@@ -315,4 +325,3 @@ impl fmt::Debug for Batch {
         f.debug_struct("Batch").field("plan", &self.plan).field("latch", &self.latch).finish_non_exhaustive()
     }
 }
-

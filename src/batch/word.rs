@@ -59,4 +59,3 @@ impl ClaimWord {
         (Self(end << INDEX_SHIFT | helpers | grain.to_bits()), start..end)
     }
 }
-

@@ -24,7 +24,7 @@
 //!
 //! # In a model
 //!
-//! The same calls go to an *oracle* ([`Oracle`]), since epochs are slow to explore and, worse, lazy: they free so
+//! The same calls go to an *oracle* (`Oracle`), since epochs are slow to explore and, worse, lazy: they free so
 //! late that a use after free seldom shows. The oracle kills a node at the earliest moment that epochs allow,
 //! quarantines its memory, and each later access fails. The environment variable `ZERO_POOL_ORACLE` picks it.
 //!

@@ -34,7 +34,7 @@ use self::std as imp;
 #[cfg(not(loom))]
 pub use imp::OnceLock;
 pub(crate) use imp::each_thread;
-pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, UnsafeCell, Unparker, atomic, thread};
+pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, Unparker, UnsafeCell, atomic, thread};
 
 /// Names the side that was compiled in, for test drivers that refuse to run on the wrong one.
 pub const BACKEND: &str = if cfg!(loom) { "loom" } else { "std" };

@@ -2,21 +2,21 @@
 //!
 //! A program is a list of [`Step`]s. It runs on one thread, on which several *participants* take turns: each may hold
 //! one claim, of which it runs a range, claims the next, and at last completes, while the others do something in between.
-//! After each step the injector has answered what the [specification](spec) answers, and is in its state. Every number
+//! After each step the injector has answered what the specification (`spec`) answers, and is in its state. Every number
 //! of a step is valid: a step that is not possible does what comes nearest to it, so that lists can be shrunk freely.
 //!
 //! A program ends by the rules: what was claimed is run and completed, what was not is claimed, handles are released.
-//! Then each task ran once, no payload is left, and each node was freed once ([`census`](crate::census)).
+//! Then each task ran once, no payload is left, and each node was freed once ([`census`]).
 //!
 //! No program strands tasks. Real participants claim until their batch is exhausted; here they may leave earlier, as
 //! long as somebody else can claim what they leave.
 //!
 //! # Files
 //!
-//! - [`job`]: the tasks.
-//! - [`spec`]: the specification.
-//! - [`world`]: the injector, and the comparison.
-//! - [`threads`]: the same steps on real threads, where only the end can be judged.
+//! - `job`: the tasks.
+//! - `spec`: the specification.
+//! - `world`: the injector, and the comparison.
+//! - `threads`: the same steps on real threads, where only the end can be judged.
 
 mod job;
 mod spec;
