@@ -24,7 +24,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Range;
-use std::panic::resume_unwind;
+use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
 use std::time::Duration;
 
 use crate::batch::{Batch, Handle, Outcome, Plan};
@@ -167,7 +167,8 @@ impl TaskFuture<'_> {
 
     /// Blocks until all tasks have ended or `timeout` has passed; tells whether they have ended.
     ///
-    /// It runs no tasks, so that it can keep its time. With a timeout of zero it only looks. A panic of a task is left to
+    /// It runs no tasks, so that it can keep its time. Inside of a task it lets the time pass: for its own batch, and for
+    /// batches that nobody is free to run, it comes to an end by its timeout alone. With a timeout of zero it only looks. A panic of a task is left to
     /// [`wait`](Self::wait).
     ///
     /// # Memory ordering
@@ -253,6 +254,10 @@ impl Drop for TaskFuture<'_> {
         injector.release(last);
     }
 }
+
+// A panic of a task leaves the future as it was, and what tasks write is behind pointers of the caller's own.
+impl UnwindSafe for TaskFuture<'_> {}
+impl RefUnwindSafe for TaskFuture<'_> {}
 
 impl fmt::Debug for TaskFuture<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -44,7 +44,7 @@
 //! | subtract | Acquire | `[N-last]` other side, for the last holder |
 //! | load of a waiter | Acquire | `[L-done]` other side |
 //! | begin | Relaxed | carried by the claim that follows it, `[B-claim]` |
-//! | announce | Relaxed | L3 rests on the word's modification order and on the lock; results are read after another load |
+//! | announce | Acquire | `[L-done]` other side, for a sleeper that is refused; L3 rests on the word's modification order and on the lock |
 //!
 //! # Progress
 //!
@@ -161,9 +161,10 @@ impl Latch {
 
     /// Announces a sleeper, under the lock of its bucket. False: finished, do not sleep.
     fn announce(&self) -> bool {
-        // ORDERING: Relaxed; L3: either the finishing subtraction comes later in the word's order, sees the bit, and
-        // takes the lock after us, or it came first and we see zero. Results are read after `is_finished`.
-        self.word.fetch_or(WAITERS, Ordering::Relaxed) >= TASK
+        // ORDERING: Acquire; pairs with the Release of every completion [L-done], for who is told that it is finished and
+        // does not look again. L3 needs no ordering: either the finishing subtraction comes later in the word's order, sees
+        // the bit, and takes the lock after us, or it came first and we see zero.
+        self.word.fetch_or(WAITERS, Ordering::Acquire) >= TASK
     }
 
     /// Returns the key under which the sleepers of this latch stand in a [`Lot`].

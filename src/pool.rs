@@ -25,7 +25,7 @@
 //! Checked by: `p7_*`, `p8_*` in `loom_tests`, the unit test below, `proptests/tests/pool.rs`.
 
 use core::fmt;
-use std::panic::resume_unwind;
+use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
 
 use crate::batch::{Batch, Plan, Work};
 use crate::error::BuildError;
@@ -206,6 +206,10 @@ impl Drop for ZeroPool {
         self.injector.wait_for_guests();
     }
 }
+
+// Panics of tasks are caught, and leave the pool as it was.
+impl UnwindSafe for ZeroPool {}
+impl RefUnwindSafe for ZeroPool {}
 
 impl fmt::Debug for ZeroPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

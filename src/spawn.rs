@@ -21,6 +21,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::thread;
 use std::time::Duration;
 
@@ -184,6 +185,10 @@ impl<T> Drop for JoinHandle<T> {
         }
     }
 }
+
+// As for std's: a panic of the closure is handed over, and nothing else is shared with it.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

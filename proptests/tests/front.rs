@@ -1,6 +1,6 @@
 //! The sound surface against plain loops: results, panics anywhere, and what is dropped.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::collection::{btree_set, vec};
@@ -140,6 +140,21 @@ fn s3_a_panic_in_the_body_waits_for_the_tasks() {
     }));
     assert_eq!(ended.expect_err("the body panicked").downcast_ref(), Some(&"the body"));
     assert_eq!(count.into_inner(), 100);
+}
+
+/// Fails to compile if a type is less than what std's counterparts are.
+fn is_as_free_as_std<T: Send + Sync + UnwindSafe + RefUnwindSafe + Unpin>() -> usize {
+    size_of::<T>()
+}
+
+#[test]
+fn handles_are_as_free_as_those_of_std() {
+    let sizes = [
+        is_as_free_as_std::<ZeroPool>(),
+        is_as_free_as_std::<zero_pool::TaskFuture<'static>>(),
+        is_as_free_as_std::<zero_pool::JoinHandle<std::rc::Rc<u8>>>(),
+    ];
+    assert!(sizes.iter().all(|&size| size <= 64), "handles are small: {sizes:?}");
 }
 
 #[test]

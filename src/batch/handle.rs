@@ -77,11 +77,7 @@ impl Handle {
 
     /// Returns what became of the tasks, which are finished.
     pub fn outcome(&self) -> Outcome {
-        debug_assert!(
-            self.batch().latch.is_finished(),
-            "L2: the outcome is known when all tasks are finished"
-        );
-        // ORDERING: Relaxed; every store came before its completion, which the caller acquired [L-done]. Only a
+        // ORDERING: Relaxed; L2: every store came before its completion, which the caller acquired [L-done]. Only a
         // slot that is not empty is written, or a later waiter would take `TAKEN` for a panic.
         if self.batch().panic.load(Ordering::Relaxed).is_null() {
             return Outcome::Done;

@@ -16,11 +16,16 @@ use toml::{Table, Value};
 /// Packages, named by their folders, that are copied with all that they need.
 const ROOTS: &[&str] = &["", "loom_tests"];
 
-/// The workspace that this program was built in.
+/// The workspace that `cargo xtask` was called in. Two checkouts may share a target folder, and with it this program, so
+/// cargo's word at run time counts more than the path it was built from.
 pub fn workspace() -> Result<PathBuf> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = package.parent().context("xtask lies in the workspace")?;
-    ensure!(root.join("Cargo.toml").is_file(), "the workspace has moved; build xtask again");
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&package).parent().context("xtask lies in the workspace")?;
+    ensure!(
+        root.join("Cargo.toml").is_file() && root.join("xtask").is_dir(),
+        "{} is not the workspace; call this as `cargo xtask`",
+        root.display()
+    );
     Ok(root.to_path_buf())
 }
 
