@@ -44,7 +44,8 @@
 //! | access | ordering | why |
 //! |---|---|---|
 //! | claim word, CAS | Release | `[B-claim]` what its thread did before, for who finds the batch taken: a pool that is dropped must see the guest that claimed |
-//! | claim word, load, and CAS on failure | Acquire | `[B-claim]` other side. The word itself hands out numbers; the work was published with the link `[Q-link]`, and its end is the latch's `[L-done]` |
+//! | claim word, load in `is_claimable` | Relaxed | a hint; who ends by what it finds looks with `join` |
+//! | claim word, other loads, and CAS on failure | Acquire | `[B-claim]` other side. The word itself hands out numbers; the work was published with the link `[Q-link]`, and its end is the latch's `[L-done]` |
 //! | handles, add | Relaxed | whoever clones has a handle, so the count is not zero |
 //! | handles, subtract | AcqRel | `[B-part]` what other clones did to the node, before the last releases it |
 //! | handles, load | Acquire | `[B-part]` other side, for a last one that need not subtract |
@@ -206,9 +207,9 @@ impl Batch {
 
     /// Tells whether a thread that has not joined could claim. A true answer may be old, a false one is final.
     pub fn is_claimable(&self) -> bool {
-        // ORDERING: Acquire; pairs with the CAS in `claim_range` [B-claim]. A word that refuses does so for ever, and an
-        // old one costs a failed claim.
-        ClaimWord(self.claim.load(Ordering::Acquire)).admits(&self.plan)
+        // ORDERING: Relaxed; a word that refuses does so for ever, and an old one costs a failed claim. Who ends by what it
+        // finds looks with `join`.
+        ClaimWord(self.claim.load(Ordering::Relaxed)).admits(&self.plan)
     }
 
     /// Claims the first range of the participation of one more thread, if the cap allows it (B4).

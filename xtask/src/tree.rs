@@ -32,7 +32,9 @@ pub fn workspace() -> Result<PathBuf> {
 /// Where a task keeps its copy and its builds: a folder of cargo's target folder.
 pub fn scratch(workspace: &Path, task: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-    target.join(task)
+    let scratch = target.join(task);
+    // The build runs in the copy, where a relative path would lead elsewhere.
+    std::path::absolute(&scratch).unwrap_or(scratch)
 }
 
 /// The copy, ready to be built.
