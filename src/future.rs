@@ -308,7 +308,7 @@ impl ZeroPool {
     ///
     /// See [`TaskFuture`]. A task function for another parameter type does not compile:
     ///
-    /// ```compile_fail,E0631
+    /// ```compile_fail,E0308
     /// # use zero_pool::{ZeroPool, zp_define_task_fn};
     /// # zp_define_task_fn!(look, String, |text| { assert_eq!(text, "here"); });
     /// let pool = ZeroPool::with_workers(1);

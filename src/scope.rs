@@ -116,7 +116,8 @@ impl ZeroPool {
     /// # let pool = zero_pool::ZeroPool::with_workers(2);
     /// pool.scope(|scope| {
     ///     let inside = 7;
-    ///     scope.spawn(|| assert_eq!(inside, 7));
+    ///     let borrowed = &inside;
+    ///     scope.spawn(move || assert_eq!(*borrowed, 7));
     /// });
     /// ```
     ///
@@ -125,8 +126,9 @@ impl ZeroPool {
     /// ```
     /// # let pool = zero_pool::ZeroPool::with_workers(2);
     /// let outside = 7;
+    /// let borrowed = &outside;
     /// pool.scope(|scope| {
-    ///     scope.spawn(|| assert_eq!(outside, 7));
+    ///     scope.spawn(move || assert_eq!(*borrowed, 7));
     /// });
     /// ```
     pub fn scope<'env, F, T>(&self, body: F) -> T
