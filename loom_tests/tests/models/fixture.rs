@@ -181,13 +181,13 @@ fn wake(injector: &Injector, announced: Announced) -> (Option<Seat>, Option<Look
     }
 }
 
-/// Starts a thread on the injector.
-pub fn spawn<R: 'static>(
-    injector: &Arc<Injector>,
-    body: impl FnOnce(&Injector) -> R + 'static,
+/// Starts a thread on what the threads of a model share.
+pub fn spawn<T: 'static, R: 'static>(
+    shared: &Arc<T>,
+    body: impl FnOnce(&T) -> R + 'static,
 ) -> thread::JoinHandle<R> {
-    let injector = Arc::clone(injector);
-    thread::spawn(move || body(&injector))
+    let shared = Arc::clone(shared);
+    thread::spawn(move || body(&shared))
 }
 
 /// Joins a thread.

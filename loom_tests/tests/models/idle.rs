@@ -7,11 +7,8 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 use zero_pool_loom::idle::{Idle, Woken};
 
+use crate::fixture::end;
 use crate::support::{Bound, FOUR, NO_RECLAIMER};
-
-fn end<R>(thread: thread::JoinHandle<R>) -> R {
-    thread.join().expect("the thread ends")
-}
 
 /// Sleeps at once, as a worker does who looked in vain; tells whether it was woken to look.
 fn park(idle: &Idle, worker: usize) -> bool {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, Ordering};
-use loom::thread;
 use zero_pool_loom::latch::{Completion, Hold, Latch, Lot, Sleeper};
 
+use crate::fixture::{end, spawn};
 use crate::support::{Bound, FOUR, NO_RECLAIMER, THREE};
 
 /// A latch with its lot, and a plain cell per task for the result.
@@ -46,18 +46,6 @@ impl Fixture {
         self.lot.wake(self.latch.key(), |_| left += 1);
         left
     }
-}
-
-fn spawn<R: 'static>(
-    fixture: &Arc<Fixture>,
-    body: impl FnOnce(&Fixture) -> R + 'static,
-) -> thread::JoinHandle<R> {
-    let fixture = Arc::clone(fixture);
-    thread::spawn(move || body(&fixture))
-}
-
-fn end<R>(thread: thread::JoinHandle<R>) -> R {
-    thread.join().expect("the thread ends")
 }
 
 /// Two completions and the release of two holds: one of the four is the last, and what all of them did to the node

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use loom::thread;
 use zero_pool_loom::queue::{Node, Queue};
 use zero_pool_loom::reclaim::{Canary, Domain, Guard, Retire};
 
+use crate::fixture::{end, spawn};
 use crate::support::{Bound, FOUR, ORACLES, THREE};
 
 /// A node that gives its value a few times. The value is a plain cell, so that every missing edge is a reported race.
@@ -96,18 +96,6 @@ impl Fixture {
     fn rest(&self) -> Vec<u32> {
         std::iter::from_fn(|| self.take()).collect()
     }
-}
-
-fn spawn<R: 'static>(
-    fixture: &Arc<Fixture>,
-    body: impl FnOnce(&Fixture) -> R + 'static,
-) -> thread::JoinHandle<R> {
-    let fixture = Arc::clone(fixture);
-    thread::spawn(move || body(&fixture))
-}
-
-fn end<R>(thread: thread::JoinHandle<R>) -> R {
-    thread.join().expect("the thread ends")
 }
 
 /// Two links to the same last node: each producer's values stay in order, and none is lost.
