@@ -88,7 +88,9 @@ impl ZeroPool {
         let second = job.result.with_mut(|result| unsafe { (*result).take() });
         match (first, second) {
             (Ok(first), Some(second)) => (first, second),
-            (Ok(_), None) => {
+            (Ok(first), None) => {
+                // Before the panic goes on, as a drop that panics beside it would abort.
+                unwind::quietly(|| drop(first));
                 // S2: what has no result has a payload.
                 std::panic::resume_unwind(panic.expect("a closure that did not return has panicked"))
             }

@@ -142,6 +142,23 @@ fn s3_a_panic_in_the_body_waits_for_the_tasks() {
     assert_eq!(count.into_inner(), 100);
 }
 
+#[test]
+fn s2_a_result_that_panics_when_dropped_beside_a_panic_harms_nobody() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("the drop of a result"));
+        }
+    }
+    let pool = ZeroPool::with_workers(2);
+    let throw = || -> Bomb { resume_unwind(Box::new(7)) };
+    let left = catch_unwind(AssertUnwindSafe(|| std::mem::forget(pool.join(throw, || Bomb))));
+    let right = catch_unwind(AssertUnwindSafe(|| std::mem::forget(pool.join(|| Bomb, throw))));
+    for ended in [left, right] {
+        assert_eq!(ended.expect_err("one closure panicked").downcast_ref(), Some(&7));
+    }
+}
+
 /// Fails to compile if a type is less than what std's counterparts are.
 fn is_as_free_as_std<T: Send + Sync + UnwindSafe + RefUnwindSafe + Unpin>() -> usize {
     size_of::<T>()
