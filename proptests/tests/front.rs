@@ -1,162 +1,142 @@
-//! The sound surface against plain loops: results, panics anywhere, and what is dropped.
+//! The sound surface against what it means: plain loops, plain calls, and every result given out or dropped once.
+//!
+//! Each property draws the number of workers, where the calls come from, and which of the closures panic. A hang fails
+//! with the name of its property.
 
+use std::borrow::Borrow;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use zero_pool::ZeroPool;
 
-/// Counts how many of its kind are alive.
-struct Counted<'a>(&'a AtomicUsize, u32);
+#[path = "front/awaits.rs"]
+mod awaits;
+#[path = "front/join.rs"]
+mod join;
+#[path = "front/scope.rs"]
+mod scope;
+#[path = "front/slice.rs"]
+mod slice;
+#[path = "front/spawn.rs"]
+mod spawn;
 
-impl<'a> Counted<'a> {
-    fn new(alive: &'a AtomicUsize, value: u32) -> Self {
-        alive.fetch_add(1, Ordering::Relaxed);
-        Self(alive, value)
-    }
+/// Long beyond what any case takes.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Small pools mostly, as they are short of workers and quickly made.
+fn workers() -> impl Strategy<Value = usize> {
+    prop_oneof![12 => 1..=4_usize, 1 => 5..=64_usize]
 }
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// From where the pool is called.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    /// The test's own thread.
+    Outside,
+    /// Several threads at once.
+    Threads,
+    /// A task of the same pool, on a worker.
+    Task,
+    /// A task of another pool, on a worker.
+    OtherPool,
 }
 
-/// Sums up by joins, down to single numbers, and panics with the numbers that are asked for.
-fn sum(pool: &ZeroPool, numbers: &[u32], bad: Option<u32>) -> u64 {
-    match numbers {
-        [] => 0,
-        [one] if Some(*one) == bad => resume_unwind(Box::new(*one)),
-        [one] => u64::from(*one),
-        _ => {
-            let (left, right) = numbers.split_at(numbers.len() / 2);
-            let (left, right) = pool.join(|| sum(pool, left, bad), || sum(pool, right, bad));
-            left + right
-        }
-    }
+fn places() -> impl Strategy<Value = From> {
+    prop_oneof![Just(From::Outside), Just(From::Threads), Just(From::Task), Just(From::OtherPool)]
 }
 
-/// Spawns `width` tasks at each of `depth` levels, each of which counts itself.
-fn spawn_levels<'scope>(
-    scope: &'scope zero_pool::Scope<'scope, '_>,
-    count: &'scope AtomicUsize,
-    width: usize,
-    depth: usize,
-) {
-    for _ in 0..width {
-        scope.spawn(move || {
-            count.fetch_add(1, Ordering::Relaxed);
-            if depth > 1 {
-                spawn_levels(scope, count, width, depth - 1);
-            }
-        });
-    }
-}
-
-proptest! {
-    #![proptest_config(proptests::config!(64))]
-
-    #[test]
-    fn s1_a_map_keeps_the_order_and_drops_what_a_panic_leaves(
-        workers in 1..=8_usize,
-        items in vec(any::<u32>(), 0..300),
-        bad in btree_set(0..300_usize, 0..4),
-    ) {
-        let pool = ZeroPool::with_workers(workers);
-        let alive = AtomicUsize::new(0);
-        let places: Vec<usize> = (0..items.len()).collect();
-        let mapped = catch_unwind(AssertUnwindSafe(|| {
-            pool.map(&places, |&at| {
-                if bad.contains(&at) {
-                    resume_unwind(Box::new(at));
+impl From {
+    /// Calls `body` from there, and several times if there are several threads.
+    fn call(self, pool: &ZeroPool, body: impl Fn() + Sync) {
+        match self {
+            Self::Outside => body(),
+            Self::Threads => thread::scope(|threads| {
+                for _ in 0..3 {
+                    threads.spawn(&body);
                 }
-                Counted::new(&alive, items[at])
-            })
-        }));
-        match mapped {
-            Ok(results) => {
-                prop_assert!(bad.range(..items.len()).next().is_none());
-                prop_assert_eq!(results.iter().map(|result| result.1).collect::<Vec<_>>(), items);
-            }
-            Err(payload) => prop_assert!(payload.downcast_ref().is_some_and(|at| bad.contains(at))),
+            }),
+            Self::Task => on_a_worker(pool, &body),
+            Self::OtherPool => on_a_worker(&ZeroPool::with_workers(1), &body),
         }
-        prop_assert_eq!(alive.load(Ordering::Relaxed), 0, "S1: a result was dropped twice or never");
-    }
-
-    #[test]
-    fn s1_loops_over_slices_are_plain_loops(workers in 1..=8_usize, items in vec(any::<u32>(), 0..300)) {
-        let pool = ZeroPool::with_workers(workers);
-        let mut changed = items.clone();
-        pool.for_each_mut(&mut changed, |item| *item = item.wrapping_mul(3));
-        let mut copied = vec![0; items.len()];
-        pool.map_into(&items, &mut copied, |item| item.wrapping_mul(3));
-        let total = AtomicUsize::new(0);
-        pool.for_each(&items, |&item| { total.fetch_add(item as usize, Ordering::Relaxed); });
-        let expected: Vec<_> = items.iter().map(|item| item.wrapping_mul(3)).collect();
-        prop_assert_eq!(&changed, &expected);
-        prop_assert_eq!(&copied, &expected);
-        prop_assert_eq!(total.into_inner(), items.iter().map(|&item| item as usize).sum::<usize>());
-    }
-
-    #[test]
-    fn s2_joins_nest_and_pass_panics_on(
-        workers in 1..=4_usize,
-        numbers in vec(0..1000_u32, 0..200),
-        bad in proptest::option::of(0..1000_u32),
-    ) {
-        let pool = ZeroPool::with_workers(workers);
-        let summed = catch_unwind(AssertUnwindSafe(|| sum(&pool, &numbers, bad)));
-        match (summed, bad.filter(|bad| numbers.contains(bad))) {
-            (Ok(total), None) => prop_assert_eq!(total, numbers.iter().copied().map(u64::from).sum::<u64>()),
-            (Err(payload), Some(bad)) => prop_assert_eq!(payload.downcast_ref(), Some(&bad)),
-            (summed, bad) => prop_assert!(false, "{bad:?} and {:?}", summed.is_ok()),
-        }
-    }
-
-    #[test]
-    fn s3_scopes_wait_for_all_levels(workers in 1..=4_usize, width in 0..5_usize, depth in 1..4_usize) {
-        let pool = ZeroPool::with_workers(workers);
-        let count = AtomicUsize::new(0);
-        pool.scope(|scope| spawn_levels(scope, &count, width, depth));
-        let expected: usize = (1..=depth as u32).map(|level| width.pow(level)).sum();
-        prop_assert_eq!(count.into_inner(), expected, "S3: a task was left or run twice");
     }
 }
 
-#[test]
-fn s3_a_panic_in_the_body_waits_for_the_tasks() {
-    let pool = ZeroPool::with_workers(2);
-    let count = AtomicUsize::new(0);
-    let ended = catch_unwind(AssertUnwindSafe(|| {
-        pool.scope(|scope| {
-            for _ in 0..100 {
-                scope.spawn(|| {
-                    count.fetch_add(1, Ordering::Relaxed);
-                });
-            }
-            resume_unwind(Box::new("the body"))
-        })
-    }));
-    assert_eq!(ended.expect_err("the body panicked").downcast_ref(), Some(&"the body"));
-    assert_eq!(count.into_inner(), 100);
-}
-
-#[test]
-fn s2_a_result_that_panics_when_dropped_beside_a_panic_harms_nobody() {
-    struct Bomb;
-    impl Drop for Bomb {
+/// Runs `body` on a worker of this pool.
+fn on_a_worker(pool: &ZeroPool, body: impl FnOnce() + Send) {
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
         fn drop(&mut self) {
-            resume_unwind(Box::new("the drop of a result"));
+            self.0.store(true, Ordering::Relaxed);
         }
     }
-    let pool = ZeroPool::with_workers(2);
-    let throw = || -> Bomb { resume_unwind(Box::new(7)) };
-    let left = catch_unwind(AssertUnwindSafe(|| std::mem::forget(pool.join(throw, || Bomb))));
-    let right = catch_unwind(AssertUnwindSafe(|| std::mem::forget(pool.join(|| Bomb, throw))));
-    for ended in [left, right] {
-        assert_eq!(ended.expect_err("one closure panicked").downcast_ref(), Some(&7));
+    let done = AtomicBool::new(false);
+    pool.scope(|scope| {
+        scope.spawn(|| {
+            let _done = Done(&done);
+            body();
+        });
+        // The end of the scope would run the task here.
+        while !done.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+    });
+}
+
+/// How often a value of each number was made and dropped.
+#[derive(Debug)]
+struct Ledger(Vec<[AtomicUsize; 2]>);
+
+/// A value that is entered in a ledger, which it borrows or shares, with a load that gives it a size.
+#[derive(Debug)]
+struct Entered<L: Borrow<Ledger>, T = ()> {
+    ledger: L,
+    number: usize,
+    _load: T,
+}
+
+impl Ledger {
+    fn new(numbers: usize) -> Self {
+        Self((0..numbers).map(|_| Default::default()).collect())
     }
+
+    fn enter<T>(&self, number: usize, load: T) -> Entered<&Self, T> {
+        self.0[number][0].fetch_add(1, Ordering::Relaxed);
+        Entered { ledger: self, number, _load: load }
+    }
+
+    fn enter_shared<T>(self: &Arc<Self>, number: usize, load: T) -> Entered<Arc<Self>, T> {
+        self.0[number][0].fetch_add(1, Ordering::Relaxed);
+        Entered { ledger: Arc::clone(self), number, _load: load }
+    }
+
+    /// Returns how many of a number were made; fails unless as many were dropped.
+    #[track_caller]
+    fn made_and_dropped(&self, number: usize) -> usize {
+        let [made, dropped] = self.0[number].each_ref().map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(made, dropped, "of number {number}");
+        made
+    }
+}
+
+impl<L: Borrow<Ledger>, T> Drop for Entered<L, T> {
+    fn drop(&mut self) {
+        self.ledger.borrow().0[self.number][1].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Panics with a number, and without a word.
+fn throw(number: usize) -> ! {
+    resume_unwind(Box::new(number))
+}
+
+/// Returns what `body` returned, or the number with which it panicked.
+fn number_of<T>(body: impl FnOnce() -> T) -> Result<T, usize> {
+    let ended = catch_unwind(AssertUnwindSafe(body));
+    ended.map_err(|payload| *payload.downcast::<usize>().expect("it is a number"))
 }
 
 /// Fails to compile if a type is less than what std's counterparts are.
@@ -174,8 +154,13 @@ fn handles_are_as_free_as_those_of_std() {
     assert!(sizes.iter().all(|&size| size <= 64), "handles are small: {sizes:?}");
 }
 
+/// A scope is shared by its tasks, as std's is, and an error goes wherever its source could. A builder keeps a function
+/// that names threads, as rayon's does, and stays on its thread.
 #[test]
-#[should_panic(expected = "2 items, and room for 3 results")]
-fn s1_lengths_that_differ_are_named() {
-    ZeroPool::with_workers(1).map_into(&[1, 2], &mut [0; 3], |n| *n);
+fn scopes_and_errors_are_as_free_as_those_of_std() {
+    const fn is_shared<T: Send + Sync + Unpin>() {}
+    is_shared::<zero_pool::Scope<'_, '_>>();
+    is_shared::<zero_pool::BuildError>();
+    const fn stays<T: Unpin>() {}
+    stays::<zero_pool::Builder>();
 }

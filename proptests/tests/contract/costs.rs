@@ -1,0 +1,176 @@
+//! What calls cost in memory, measured by an allocator that counts.
+
+use std::hint::black_box;
+use std::thread;
+use std::time::Instant;
+
+use zero_pool::ZeroPool;
+
+use super::counting::{allocations, live, most};
+use super::support::{Signal, alone, deadline, here};
+
+/// How many calls are measured.
+const CALLS: usize = 20_000;
+
+/// How many bytes may be held back: nodes that are retired and not freed yet.
+const HELD_BACK: isize = 256 << 10;
+
+/// Fails if a call allocates more than `expected` times, once the pool is warm, or leaves something. What is retired is
+/// freed in bags of 64, each of which is an allocation, and a list may grow now and then.
+#[track_caller]
+fn assert_allocations(name: &str, expected: usize, mut call: impl FnMut()) {
+    for _ in 0..CALLS {
+        call();
+    }
+    let (before, live_before) = (allocations(), live());
+    for _ in 0..CALLS {
+        call();
+    }
+    let each = (allocations() - before) as f64 / CALLS as f64;
+    println!("{each:.3} allocations in {name}");
+    assert!(each <= expected as f64 + 0.1, "{each} allocations in {name}, and not {expected}");
+    let left = live() - live_before;
+    assert!(left < HELD_BACK, "{left} bytes are left of {CALLS} calls of {name}");
+}
+
+fn use_up<T>(value: T) {
+    black_box(value);
+}
+
+#[test]
+fn calls_allocate_a_node_for_what_they_queue() {
+    deadline!();
+    alone(here!(), || {
+        let items = [1_u64; 100];
+        let mut out = [0; 100];
+        let mut changed = [0; 100];
+        for (workers, node) in [(1, 0), (2, 1)] {
+            let pool = ZeroPool::with_workers(workers);
+            let title = |name| format!("{name}, {workers} workers");
+            assert_allocations(&title("for_each"), node, || pool.for_each(&items, |n| use_up(n)));
+            assert_allocations(&title("for_each_mut"), node, || pool.for_each_mut(&mut changed, |n| *n += 1));
+            assert_allocations(&title("for_each_index"), node, || {
+                pool.for_each_index(0..100, use_up);
+            });
+            assert_allocations(&title("map_into"), node, || pool.map_into(&items, &mut out, |n| n + 1));
+            assert_allocations(&title("map"), node + 1, || drop(pool.map(&items, |n| n + 1)));
+            assert_allocations(&title("join"), node, || use_up(pool.join(|| 1, || 2)));
+            assert_allocations(&title("one item"), 0, || pool.for_each(&items[..1], |n| use_up(n)));
+        }
+    });
+}
+
+#[test]
+fn spawns_allocate_a_node_a_result_and_a_large_closure() {
+    deadline!();
+    alone(here!(), || {
+        let pool = ZeroPool::with_workers(2);
+        let (small, large) = ([1_usize; 4], [1_usize; 100]);
+        assert_allocations("a scope without tasks", 0, || pool.scope(|_| ()));
+        assert_allocations("scope.spawn, small", 1, || {
+            pool.scope(|scope| scope.spawn(move || use_up(small)));
+        });
+        assert_allocations("scope.spawn, large", 2, || {
+            pool.scope(|scope| scope.spawn(move || use_up(large)));
+        });
+        assert_allocations("spawn, small", 3, || {
+            assert_eq!(pool.spawn(move || small).join().unwrap(), small)
+        });
+        assert_allocations("spawn, large", 4, || {
+            assert_eq!(pool.spawn(move || large).join().unwrap(), large)
+        });
+    });
+}
+
+/// Spawns short closures in waves, so that no more than a thousand are queued at a time.
+fn spawn_short_ones(pool: &ZeroPool, waves: usize) {
+    for _ in 0..waves {
+        for _ in 1..1_000 {
+            drop(pool.spawn(|| ()));
+        }
+        let last = pool.spawn(|| ());
+        while !last.is_finished() {
+            thread::yield_now();
+        }
+    }
+}
+
+/// A closure that was begun is out of the queue, however long it takes.
+#[test]
+fn a_long_closure_keeps_no_short_ones_in_memory() {
+    deadline!();
+    alone(here!(), || {
+        let (begun, go) = (Signal::default(), Signal::default());
+        let pool = ZeroPool::with_workers(2);
+        spawn_short_ones(&pool, 10);
+        pool.scope(|scope| {
+            scope.spawn(|| {
+                begun.give();
+                go.wait();
+            });
+            begun.wait();
+            let before = live();
+            most();
+            spawn_short_ones(&pool, 1_000);
+            let most = most() - before;
+            println!("{most} bytes at the most beside a million short closures");
+            assert!(most < 4 << 20, "{most} bytes at the most beside a million short closures");
+            go.give();
+        });
+    });
+}
+
+/// A loop of which something is unclaimed stays at the head of the queue, and all that was queued after it stays behind
+/// it, run or not. What a closure keeps so long is its node; its captures and its result are gone.
+#[test]
+fn a_long_loop_keeps_the_nodes_behind_it() {
+    deadline!();
+    alone(here!(), || {
+        const WAVES: usize = 10;
+        let (begun, go) = (Signal::default(), Signal::default());
+        let pool = ZeroPool::with_workers(2);
+        spawn_short_ones(&pool, 10);
+        let settled = live();
+        thread::scope(|threads| {
+            // The caller and one worker each wait inside of the first task that they have claimed.
+            threads.spawn(|| {
+                pool.for_each_index(0..100, |_| {
+                    begun.give();
+                    go.wait();
+                });
+            });
+            begun.wait();
+            let (before, start) = (live(), Instant::now());
+            spawn_short_ones(&pool, WAVES);
+            let each = (live() - before) / (1_000 * WAVES as isize);
+            println!("{each} bytes per closure behind a long loop, {:?} for all", start.elapsed());
+            assert!(each < 400, "{each} bytes for each closure that has ended");
+            go.give();
+        });
+        spawn_short_ones(&pool, 10);
+        let left = live() - settled;
+        println!("{left} bytes are left when the loop has ended");
+        assert!(left < 1 << 20, "{left} bytes are left when the loop has ended");
+    });
+}
+
+/// A scope keeps the nodes of its tasks to its end.
+#[test]
+fn a_scope_keeps_the_nodes_of_its_tasks() {
+    deadline!();
+    alone(here!(), || {
+        const TASKS: isize = 20_000;
+        let pool = ZeroPool::with_workers(2);
+        pool.scope(|scope| scope.spawn(|| ()));
+        let before = live();
+        pool.scope(|scope| {
+            (0..TASKS).for_each(|_| scope.spawn(|| ()));
+            let each = (live() - before) / TASKS;
+            println!("{each} bytes per task of a scope");
+            assert!(each < 400, "{each} bytes for each task");
+        });
+        spawn_short_ones(&pool, 10);
+        let left = live() - before;
+        assert!(left < 1 << 20, "{left} bytes are left when the scope has ended");
+    });
+}
