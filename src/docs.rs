@@ -13,6 +13,8 @@ pub mod readme {}
 
 pages! {
     seed = "seed.md"
+    contract = "contract.md"
+    coming_from = "coming-from.md"
     verification = "verification.md"
     backends = "backends.md"
     invariants = "invariants.md"

@@ -10,7 +10,8 @@
 //! | who drops the pool | what happens |
 //! |---|---|
 //! | a thread outside of its tasks | close; join the workers, who run all that is queued; wait for the guests |
-//! | a task of the pool | close, and nothing else: the workers run all that is queued and end by themselves |
+//! | a task of the pool, a waker or a handler that it calls | close, and nothing else: the workers run all that is queued and end by themselves |
+//! | a forked child, which has a copy without the workers | nothing: what they held is leaked |
 //!
 //! A borrow of the pool is needed to submit, so nobody submits while it is dropped, and after the close only what was
 //! queued remains.
@@ -19,13 +20,14 @@
 //!
 //! - `P7`  *Accepted means run.* When a drop outside of the pool's tasks returns, every submitted task has ended, those on
 //!   waiting threads too.
-//! - `P8`  *No self-join.* A drop inside of a task of the pool waits for nobody.
+//! - `P8`  *No self-join.* A drop inside of a task of the pool, or of a waker or handler that it calls, waits for nobody.
 //! - `P9`  *All or none.* If a worker cannot be started, those before it end, and no thread is left.
 //!
 //! Checked by: `p7_*`, `p8_*` in `loom_tests`, the unit test below, `proptests/tests/pool.rs`.
 
-use core::fmt;
+use core::{fmt, mem, ptr};
 use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
+use std::process;
 
 use crate::batch::{Batch, Plan, Work};
 use crate::error::BuildError;
@@ -56,6 +58,8 @@ use crate::worker;
 pub struct ZeroPool {
     injector: Arc<Injector>,
     threads: Vec<thread::JoinHandle<()>>,
+    /// The process that has the threads: a forked child has a copy of their handles alone.
+    process: u32,
 }
 
 /// A function of a worker's number.
@@ -96,15 +100,20 @@ impl ZeroPool {
         }
         let injector = Arc::new(Injector::new(workers));
         let handlers = Arc::new(handlers);
-        let mut pool = Self { injector, threads: Vec::with_capacity(workers) };
+        let mut pool = Self { injector, threads: Vec::with_capacity(workers), process: process::id() };
         for worker in 0..workers {
             let (injector, handlers) = (Arc::clone(&pool.injector), Arc::clone(&handlers));
             let body = move || {
-                handlers.start(worker);
+                // P8: handlers, and what they own, may let go of the pool.
+                let inside = ptr::null::<Batch>();
+                frame::enter(&*injector, inside, || handlers.start(worker));
                 // SAFETY: each worker is started once.
                 let seat = unsafe { injector.seat(worker) };
                 worker::work(&injector, seat);
-                handlers.exit(worker);
+                frame::enter(&*injector, inside, || {
+                    handlers.exit(worker);
+                    unwind::quietly(|| drop(handlers));
+                });
             };
             // P9: on an error the pool is dropped with the workers it has.
             let started = thread(worker).spawn(body);
@@ -193,6 +202,11 @@ pub(crate) fn pass_on(payload: Option<Payload>) {
 
 impl Drop for ZeroPool {
     fn drop(&mut self) {
+        if self.process != process::id() {
+            // Nobody is there to be joined, and what the workers held is never given back.
+            mem::forget(mem::take(&mut self.threads));
+            return;
+        }
         self.injector.close();
         if frame::is_inside_pool(&*self.injector) {
             // P8: the workers keep the injector alive and end by themselves.
@@ -200,7 +214,9 @@ impl Drop for ZeroPool {
         }
         for thread in self.threads.drain(..) {
             // A worker catches all panics of foreign code. Should it die of one of our own, the others still end.
-            let _ = thread.join();
+            if let Err(payload) = thread.join() {
+                unwind::discard(payload);
+            }
         }
         // P7: the workers have run what they could find; what guests had claimed is finished when they leave.
         self.injector.wait_for_guests();

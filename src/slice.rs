@@ -103,10 +103,10 @@ impl ZeroPool {
     /// pool.for_each(&["for", "each"], |word| { letters.fetch_add(word.len(), Ordering::Relaxed); });
     /// assert_eq!(letters.into_inner(), 7);
     /// ```
-    pub fn for_each<T, F>(&self, items: &[T], body: F)
+    pub fn for_each<'a, T, F>(&self, items: &'a [T], body: F)
     where
         T: Sync,
-        F: Fn(&T) + Sync,
+        F: Fn(&'a T) + Sync,
     {
         self.for_each_index(0..items.len(), |index| body(&items[index]));
     }
@@ -123,10 +123,10 @@ impl ZeroPool {
     /// pool.for_each_mut(&mut numbers, |n| *n *= 10);
     /// assert_eq!(numbers, [10, 20, 30]);
     /// ```
-    pub fn for_each_mut<T, F>(&self, items: &mut [T], body: F)
+    pub fn for_each_mut<'a, T, F>(&self, items: &'a mut [T], body: F)
     where
         T: Send,
-        F: Fn(&mut T) + Sync,
+        F: Fn(&'a mut T) + Sync,
     {
         let range = 0..items.len();
         let items = DisjointMut::new(items);
@@ -149,11 +149,11 @@ impl ZeroPool {
     /// let pool = zero_pool::ZeroPool::new();
     /// assert_eq!(pool.map(&["a", "bc"], |word| word.len()), [1, 2]);
     /// ```
-    pub fn map<T, R, F>(&self, items: &[T], body: F) -> Vec<R>
+    pub fn map<'a, T, R, F>(&self, items: &'a [T], body: F) -> Vec<R>
     where
         T: Sync,
         R: Send,
-        F: Fn(&T) -> R + Sync,
+        F: Fn(&'a T) -> R + Sync,
     {
         let mut results = Vec::with_capacity(items.len());
         let missing = Mutex::new(Vec::new());
@@ -193,11 +193,11 @@ impl ZeroPool {
     /// assert_eq!(lengths, [1, 2]);
     /// ```
     #[track_caller]
-    pub fn map_into<T, R, F>(&self, items: &[T], out: &mut [R], body: F)
+    pub fn map_into<'a, T, R, F>(&self, items: &'a [T], out: &mut [R], body: F)
     where
         T: Sync,
         R: Send,
-        F: Fn(&T) -> R + Sync,
+        F: Fn(&'a T) -> R + Sync,
     {
         assert!(items.len() == out.len(), "{} items, and room for {} results", items.len(), out.len());
         let out = DisjointMut::new(out);

@@ -50,7 +50,8 @@ use crate::worker;
 pub struct JoinHandle<T> {
     /// `None` after the result was given out.
     open: Option<Open>,
-    result: PhantomData<fn() -> T>,
+    /// Invariant: the result is found by its exact type, and of two types one may be a subtype of the other.
+    result: PhantomData<fn(T) -> T>,
 }
 
 struct Open {
@@ -109,7 +110,8 @@ impl<T: 'static> JoinHandle<T> {
         self.open.as_ref().expect(GONE).handle.batch().latch().is_finished()
     }
 
-    /// Blocks until the closure has ended or `timeout` has passed. It does not run the closure.
+    /// Blocks until the closure has ended or `timeout` has passed. It does not run the closure, and inside of that closure it
+    /// lets the time pass.
     ///
     /// # Errors
     ///

@@ -23,7 +23,9 @@
 //!
 //! Checked by: `p1_*`, `p3_*`, `r4_*` in `loom_tests`.
 
-use crate::batch::{Claim, Handle, Pile};
+use core::ptr;
+
+use crate::batch::{Batch, Claim, Handle, Pile};
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
 use crate::injector::Injector;
@@ -64,7 +66,8 @@ pub fn participate(injector: &Injector, mut claim: Claim) {
             }
         }
     });
-    injector.complete(claim);
+    // P8: a waker is foreign code, which may let go of the pool. It is inside of no batch, as ours may be gone.
+    frame::enter(injector, ptr::null::<Batch>(), || injector.complete(claim));
 }
 
 /// Blocks until the batch is finished, and runs those of its tasks that nobody has claimed (P1). The caller does nothing

@@ -47,7 +47,7 @@ fn calls_allocate_a_node_for_what_they_queue() {
         for (workers, node) in [(1, 0), (2, 1)] {
             let pool = ZeroPool::with_workers(workers);
             let title = |name| format!("{name}, {workers} workers");
-            assert_allocations(&title("for_each"), node, || pool.for_each(&items, |n| use_up(n)));
+            assert_allocations(&title("for_each"), node, || pool.for_each(&items, use_up));
             assert_allocations(&title("for_each_mut"), node, || pool.for_each_mut(&mut changed, |n| *n += 1));
             assert_allocations(&title("for_each_index"), node, || {
                 pool.for_each_index(0..100, use_up);
@@ -55,7 +55,7 @@ fn calls_allocate_a_node_for_what_they_queue() {
             assert_allocations(&title("map_into"), node, || pool.map_into(&items, &mut out, |n| n + 1));
             assert_allocations(&title("map"), node + 1, || drop(pool.map(&items, |n| n + 1)));
             assert_allocations(&title("join"), node, || use_up(pool.join(|| 1, || 2)));
-            assert_allocations(&title("one item"), 0, || pool.for_each(&items[..1], |n| use_up(n)));
+            assert_allocations(&title("one item"), 0, || pool.for_each(&items[..1], use_up));
         }
     });
 }
