@@ -389,8 +389,9 @@ impl ZeroPool {
             let plan = Plan { tasks, threads: workers, helpers: workers, grain: Grain::SINGLE };
             // SAFETY: the future borrows the parameters and waits, and the function is `Send + Sync`. What else there is to
             // keep, the documentation of this surface leaves to the caller.
-            let batch =
-                unsafe { Batch::storing(Submitted { task, parameters }, run_submitted::<F, P>, plan) };
+            let batch = unsafe {
+                self.injector().storing(Submitted { task, parameters }, run_submitted::<F, P>, plan)
+            };
             let injector = Arc::clone(self.injector());
             Open { handle: injector.publish(batch), injector }
         });

@@ -63,11 +63,12 @@ use core::ptr::NonNull;
 use core::task::Waker;
 use std::time::Duration;
 
-use crate::batch::{Batch, Claim, Handle};
+use crate::batch::{Batch, Claim, Depot, Handle, Plan, Run, Work};
 use crate::idle::{Announced, Idle, Looking, Seat, Woken};
 use crate::latch::{Latch, Lot, Sleeper, Ticket};
 use crate::queue::{Node, Queue};
 use crate::reclaim::{Domain, Guard};
+use crate::sync::Arc;
 use crate::sync::atomic::{Ordering, fence};
 use crate::unwind;
 
@@ -78,17 +79,24 @@ pub struct Injector {
     idle: Idle,
     lot: Lot,
     domain: Domain,
+    depot: Arc<Depot>,
     guests: Latch,
 }
 
 impl Injector {
     /// Makes an empty injector for `workers` workers.
     pub fn new(workers: usize) -> Self {
+        Self::recycling(workers, Depot::MAGAZINE)
+    }
+
+    /// Makes one whose nodes travel in magazines of so many.
+    pub fn recycling(workers: usize, magazine: usize) -> Self {
         Self {
             queue: Queue::new(Batch::sentinel()),
             idle: Idle::new(workers),
             lot: Lot::new(),
             domain: Domain::new(),
+            depot: Depot::new(magazine),
             guests: Latch::idle(),
         }
     }
@@ -101,6 +109,26 @@ impl Injector {
     pub unsafe fn seat(&self, worker: usize) -> Seat {
         // SAFETY: passed on to the caller.
         unsafe { self.idle.seat(worker) }
+    }
+
+    /// Makes a batch to be published here.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`Batch::new`].
+    pub unsafe fn batch(&self, work: Work, plan: Plan) -> Box<Batch> {
+        // SAFETY: passed on to the caller.
+        unsafe { Depot::batch(&self.depot, work, plan) }
+    }
+
+    /// Makes a batch to be published here whose node keeps the context. The batch never drops it.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`Batch::new`], of a context that points to a `T`.
+    pub unsafe fn storing<T>(&self, context: T, run: Run, plan: Plan) -> Box<Batch> {
+        // SAFETY: passed on to the caller.
+        unsafe { Depot::storing(&self.depot, context, run, plan) }
     }
 
     /// Queues `batch` behind all others and wakes a worker if that is needed (W2).
@@ -161,9 +189,9 @@ impl Injector {
         }
     }
 
-    /// Unlinks what is exhausted at the head: when all workers are busy, only submitters come by.
+    /// Unlinks what is spent at the head: when all workers are busy, only submitters come by.
     fn sweep(&self, guard: &Guard) {
-        self.queue.scan(guard, |batch| (!batch.is_exhausted()).then_some(()));
+        self.queue.scan(guard, |batch| (!batch.is_spent()).then_some(()));
     }
 
     /// Claims tasks of the batch as a guest, who calls [`leave`](Self::leave) after the participation (W5).
@@ -222,5 +250,12 @@ impl Injector {
     /// Closes: parked workers wake to leave, and those that would park are told to.
     pub fn close(&self) {
         self.idle.close();
+    }
+}
+
+impl Drop for Injector {
+    fn drop(&mut self) {
+        // N5: before the nodes that the queue and the reclaimer still have come home.
+        self.depot.close();
     }
 }

@@ -184,7 +184,7 @@ impl ZeroPool {
         first: impl FnOnce() -> T,
     ) -> (T, Option<Payload>) {
         // SAFETY: passed on to the caller; we return when all tasks are finished.
-        let handle = self.injector.publish(unsafe { Batch::new(work, plan) });
+        let handle = self.injector.publish(unsafe { self.injector.batch(work, plan) });
         let value = first();
         worker::wait(&self.injector, &handle);
         let payload = handle.payload();

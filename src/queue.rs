@@ -2,19 +2,19 @@
 //!
 //! Michael and Scott's linked list (*Simple, fast, and practical non-blocking and blocking concurrent queue
 //! algorithms*, PODC 1996), with one change: a consumer does not pop the head. It *visits* the nodes from the head
-//! on and takes from a node what the node has to give, and only a node that is exhausted for good is unlinked.
-//! A node may thus feed many consumers, and enqueueing a batch of a million tasks is one link.
+//! on and takes from a node what the node has to give. A node that is *spent*, which gives nothing to any further visitor,
+//! is unlinked. A node may thus feed many consumers, and enqueueing a batch of a million tasks is one link.
 //!
 //! ```text
 //!            head                              tail (may lag behind the last node)
 //!             │                                 │
 //!             ▼                                 ▼
-//!   ┄┄ ▶ [exhausted] ─next─▶ [half taken] ─▶ [fresh] ─▶ [fresh] ─▶ null
+//!   ┄┄ ▶ [ spent ] ─next─▶ [half taken] ─▶ [fresh] ─▶ [fresh] ─▶ null
 //!         unlink when          ▲ visits take here              ▲ push links here
 //!         it has a next
 //! ```
 //!
-//! The list is never empty: the last node stays when it is exhausted and serves as the dummy of the original
+//! The list is never empty: the last node stays when it is spent and serves as the dummy of the original
 //! algorithm. The first dummy is given to [`Queue::new`].
 //!
 //! # Steps
@@ -23,7 +23,7 @@
 //! |---|---|---|---|
 //! | link | `last.next == null` | `last.next == node` | [`Queue::push`], linearization point |
 //! | help | `tail == t`, `t.next == n` | `tail == n` | anybody: push before it links, unlink before it moves `head` |
-//! | unlink | `head == h`, `h` exhausted, `h.next == n`, `tail != h` | `head == n` | [`Queue::scan`]; the winner alone releases `h` |
+//! | unlink | `head == h`, `h` spent, `h.next == n`, `tail != h` | `head == n` | [`Queue::scan`]; the winner alone releases `h` |
 //!
 //! # Invariants
 //!
@@ -32,7 +32,7 @@
 //! - `Q2`  *Nothing hides.* A node is visible to every scan as soon as it is linked, wherever other producers stand.
 //! - `Q3`  *Tail first.* `tail` has moved past a node before `head` does, hence before the node can be retired: no
 //!   thread that pins later can reach a retired node through `tail`.
-//! - `Q4`  *Unlinked once.* Each node leaves by one successful CAS on `head`, and only exhausted, with a successor.
+//! - `Q4`  *Unlinked once.* Each node leaves by one successful CAS on `head`, and only spent, with a successor.
 //! - `Q5`  *Empty is true.* A scan that found nothing read a null `next` in a node that was the last one.
 //!
 //! # Orderings
@@ -73,14 +73,14 @@ use crate::sync::atomic::{AtomicPtr, Ordering};
 /// # Safety
 ///
 /// - `next` always returns the same pointer, initially null, which nobody but the queue writes.
-/// - Once `is_exhausted` returned true it does so forever.
+/// - Once `is_spent` returned true it does so forever.
 /// - `unlinked` frees the node, if at all, through the guard's [`retire`](Guard::retire) where it gets a guard.
 pub unsafe trait Node: Retire {
     /// Returns the link to the next node.
     fn next(&self) -> &AtomicPtr<Self>;
 
-    /// Tells whether the node has nothing left to give, for good.
-    fn is_exhausted(&self) -> bool;
+    /// Tells whether the node gives nothing to visitors any more, for good.
+    fn is_spent(&self) -> bool;
 
     /// Takes the queue's hold of the node away. Without a guard, the whole queue is gone and no thread is left that
     /// reached the node through it.
@@ -104,9 +104,9 @@ unsafe impl<N: Node + Send + Sync> Send for Queue<N> {}
 unsafe impl<N: Node + Send + Sync> Sync for Queue<N> {}
 
 impl<N: Node> Queue<N> {
-    /// Makes a queue whose first dummy is `sentinel`, an exhausted node.
+    /// Makes a queue whose first dummy is `sentinel`, a spent node.
     pub fn new(sentinel: Box<N>) -> Self {
-        debug_assert!(sentinel.is_exhausted(), "Q5: the sentinel must have nothing to give");
+        debug_assert!(sentinel.is_spent(), "Q5: the sentinel must have nothing to give");
         let sentinel = Box::into_raw(sentinel);
         Self {
             head: CachePadded::new(AtomicPtr::new(sentinel)),
@@ -140,7 +140,7 @@ impl<N: Node> Queue<N> {
         }
     }
 
-    /// Visits the nodes from the oldest to the newest until `visit` returns something, and unlinks the exhausted
+    /// Visits the nodes from the oldest to the newest until `visit` returns something, and unlinks the spent
     /// ones it meets at the head.
     pub fn scan<R>(&self, guard: &Guard, mut visit: impl FnMut(&N) -> Option<R>) -> Option<R> {
         // ORDERING: Acquire; pairs with the unlink CAS [Q-link], [Q-tail].
@@ -156,10 +156,10 @@ impl<N: Node> Queue<N> {
             // ORDERING: Acquire; pairs with the link CAS [Q-link].
             let next = node.next().load(Ordering::Acquire);
             if next.is_null() {
-                // Q5: exhausted or refusing, and the last one when we read its link.
+                // Q5: it refused us, and it was the last one when we read its link.
                 return None;
             }
-            at_head = at_head && node.is_exhausted() && self.unlink(at, next, guard);
+            at_head = at_head && node.is_spent() && self.unlink(at, next, guard);
             at = next;
         }
     }
@@ -171,7 +171,7 @@ impl<N: Node> Queue<N> {
         let _ = self.tail.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
     }
 
-    /// Moves `head` from the exhausted `node` on to `next`; tells whether this call did it.
+    /// Moves `head` from the spent `node` on to `next`; tells whether this call did it.
     fn unlink(&self, node: *mut N, next: *mut N, guard: &Guard) -> bool {
         // Q3. ORDERING: Relaxed; [Q-tail] our Acquire load of `head` saw `node` there, after the unlinking of its
         // predecessor had seen `tail` at `node` or later, so that we cannot read an older value.

@@ -74,7 +74,7 @@ impl<'scope> Scope<'scope, '_> {
     {
         let task = move || unwind::catch(body).err();
         // SAFETY: the closure is `Send`, and S3: the scope, for which it borrows, waits for it.
-        let batch = unsafe { spawn::batch_of(task) };
+        let batch = unsafe { spawn::batch_of(self.injector, task) };
         self.pile.put(self.injector.publish(batch));
     }
 }

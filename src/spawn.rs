@@ -1,25 +1,43 @@
 //! Owned closures that run by themselves, and the handle that their results come back through.
 //!
-//! A spawned closure is a batch of one task. What it returned, or the panic that ended it, is kept like a panic's payload
-//! (B5): whoever comes first, the handle or the end of the task, finds the other's mark, and the result is given out once or
-//! dropped once.
+//! A spawned closure is a batch of one task. One allocation, its *errand*, has the closure and then what it returned, or the
+//! payload of the panic that ended it. Two know the errand, the task and the handle, and the second to leave it takes it away.
+//!
+//! # States of an errand
+//!
+//! | before | step | after | who frees |
+//! |---|---|---|---|
+//! | running | the task ends | done | |
+//! | running | the handle goes | detached | |
+//! | done | the handle joins or goes | | the handle |
+//! | detached | the task ends | | the task |
 //!
 //! # Invariants
 //!
 //! - `J1`  *One result.* A result is given to who joins, or dropped; never both, never on a pinned thread.
 //! - `J2`  *A waker is called.* A pending handle has a waker entered that the task's end calls (L4), its last one alone.
 //!
+//! # Orderings
+//!
+//! | access | ordering | why |
+//! |---|---|---|
+//! | state, swap | Release | `[J-errand]` what was done to the errand, for who comes second |
+//! | state, swap | Acquire | `[J-errand]` other side |
+//!
 //! # Alternatives turned down
 //!
-//! *A channel, or an `Arc` with a lock*: two more allocations, and a lock on the way of the result.
+//! *A channel, or an `Arc` with a lock*: two more allocations, and a lock on the way of the result. *The result in the node*:
+//! it would have to be dropped before the node is retired (R3), by the second to leave all the same.
 //!
 //! Checked by: `j1_*`, `j2_*` in `loom_tests`, `proptests/tests/front.rs`.
 
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::Range;
 use core::pin::Pin;
+use core::ptr::NonNull;
 use core::task::{Context, Poll};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::thread;
@@ -30,7 +48,8 @@ use crate::grain::Grain;
 use crate::injector::Injector;
 use crate::latch::Ticket;
 use crate::pool::ZeroPool;
-use crate::sync::Arc;
+use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{Arc, UnsafeCell};
 use crate::unwind::{self, Payload};
 use crate::worker;
 
@@ -50,8 +69,100 @@ use crate::worker;
 pub struct JoinHandle<T> {
     /// `None` after the result was given out.
     open: Option<Open>,
-    /// Invariant: the result is found by its exact type, and of two types one may be a subtype of the other.
+    /// Ours to leave while `open` is there.
+    errand: NonNull<Errand<T>>,
     result: PhantomData<fn(T) -> T>,
+}
+
+// SAFETY: a handle sends the result, which `spawn` demands to be `Send`; by reference it gives nothing of it.
+unsafe impl<T> Send for JoinHandle<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for JoinHandle<T> {}
+
+/// A closure's result, before the closure itself.
+#[derive(Debug)]
+struct Errand<T> {
+    state: AtomicU32,
+    result: UnsafeCell<MaybeUninit<thread::Result<T>>>,
+    /// Frees the whole, without a drop of what is in it.
+    free: unsafe fn(NonNull<Self>),
+}
+
+/// An errand with its closure behind it.
+#[repr(C)]
+struct WithBody<T, F> {
+    errand: Errand<T>,
+    body: ManuallyDrop<F>,
+}
+
+const RUNNING: u32 = 0;
+const DONE: u32 = 1;
+const DETACHED: u32 = 2;
+
+impl<T> Errand<T> {
+    fn new<F: FnOnce() -> T>(body: F) -> NonNull<Self> {
+        /// # Safety
+        ///
+        /// - `errand` came from `new` with the same closure, and both who knew it have left.
+        unsafe fn free<T, F>(errand: NonNull<Errand<T>>) {
+            // SAFETY: the closure and the result were taken out, so that only memory is left.
+            drop(unsafe { Box::from_raw(errand.cast::<WithBody<T, F>>().as_ptr()) });
+        }
+        let result = UnsafeCell::new(MaybeUninit::uninit());
+        let errand = Self { state: AtomicU32::new(RUNNING), result, free: free::<T, F> };
+        NonNull::from(Box::leak(Box::new(WithBody { errand, body: ManuallyDrop::new(body) }))).cast()
+    }
+
+    /// Runs the closure and leaves its result.
+    ///
+    /// # Safety
+    ///
+    /// - `errand` came from `new` with this type of closure; it is the task's, which calls this once.
+    unsafe fn run<F: FnOnce() -> T>(errand: NonNull<Self>) {
+        let with_body = errand.cast::<WithBody<T, F>>().as_ptr();
+        // SAFETY: owed by the caller.
+        let body = unsafe { &raw const (*with_body).body };
+        // SAFETY: the task alone takes it, once.
+        let body = unsafe { body.read() };
+        let returned = unwind::catch(ManuallyDrop::into_inner(body));
+        // SAFETY: the task has not left yet.
+        let this = unsafe { errand.as_ref() };
+        // SAFETY: the handle looks only after we have left.
+        this.result.with_mut(|result| unsafe { (*result).write(returned) });
+        // SAFETY: the task leaves.
+        if unsafe { Self::leave(errand, DONE) } {
+            // SAFETY: J1: detached, and ours alone.
+            let unwanted = unsafe { Self::take(errand) };
+            unwind::quietly(|| drop(unwanted));
+        }
+    }
+
+    /// Leaves the errand; tells whether the other one had left it.
+    ///
+    /// # Safety
+    ///
+    /// - Task and handle each call it once at most; who is told false does not touch the errand again.
+    unsafe fn leave(errand: NonNull<Self>, state: u32) -> bool {
+        // SAFETY: the caller has not left yet.
+        let state_now = unsafe { &errand.as_ref().state };
+        // ORDERING: AcqRel. Release: what we did to the errand; pairs with the Acquire of the other one's swap [J-errand].
+        state_now.swap(state, Ordering::AcqRel) != RUNNING
+    }
+
+    /// Takes the result, and frees the errand.
+    ///
+    /// # Safety
+    ///
+    /// - The task has left a result, and nobody else will touch the errand.
+    unsafe fn take(errand: NonNull<Self>) -> thread::Result<T> {
+        // SAFETY: owed by the caller.
+        let this = unsafe { errand.as_ref() };
+        // SAFETY: as above; `MaybeUninit` is laid out like what it holds.
+        let result = this.result.with(|result| unsafe { result.cast::<thread::Result<T>>().read() });
+        // SAFETY: as above.
+        unsafe { (this.free)(errand) };
+        result
+    }
 }
 
 struct Open {
@@ -146,10 +257,10 @@ impl<T: 'static> JoinHandle<T> {
     /// Takes the result of the closure, which has ended.
     fn finish(&mut self) -> thread::Result<T> {
         let open = self.open.take().expect(GONE);
-        let result = open.handle.payload().expect("J1: a spawned closure leaves a result");
+        // SAFETY: J1: the task left a result before it was counted as finished [L-done], and `open` is gone.
+        let result = unsafe { Errand::take(self.errand) };
         open.give_up();
-        // J1: `run_spawned` made it, of this type.
-        *result.downcast().expect("J1: the result has the type of the closure")
+        result
     }
 }
 
@@ -182,9 +293,14 @@ impl<T: 'static> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if let Some(open) = self.open.take() {
-            open.give_up();
+        let Some(open) = self.open.take() else { return };
+        // SAFETY: `open` is gone, so that the handle leaves once.
+        if unsafe { Errand::leave(self.errand, DETACHED) } {
+            // SAFETY: J1: done, and ours alone.
+            let unwanted = unsafe { Errand::take(self.errand) };
+            unwind::quietly(|| drop(unwanted));
         }
+        open.give_up();
     }
 }
 
@@ -203,14 +319,14 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// # Safety
 ///
 /// - `task` may run on any thread at any time until the batch is finished.
-pub(crate) unsafe fn batch_of<F: FnOnce() -> Option<Payload>>(task: F) -> Box<Batch> {
+pub(crate) unsafe fn batch_of<F: FnOnce() -> Option<Payload>>(injector: &Injector, task: F) -> Box<Batch> {
     let plan = Plan { tasks: 1, threads: 1, helpers: 1, grain: Grain::SINGLE };
     if const { Batch::has_room_for::<F>() } {
         // SAFETY: passed on to the caller; the one task is run once (B1) and takes the closure out.
-        unsafe { Batch::storing(task, run_stored::<F>, plan) }
+        unsafe { injector.storing(task, run_stored::<F>, plan) }
     } else {
         // SAFETY: as above.
-        unsafe { Batch::storing(Box::into_raw(Box::new(task)), run_boxed::<F>, plan) }
+        unsafe { injector.storing(Box::into_raw(Box::new(task)), run_boxed::<F>, plan) }
     }
 }
 
@@ -257,14 +373,17 @@ impl ZeroPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let errand = Errand::new(body);
         let task = move || -> Option<Payload> {
-            let result: thread::Result<T> = unwind::catch(body);
-            Some(Box::new(result))
+            // SAFETY: the one task of its batch, run once (B1).
+            unsafe { Errand::run::<F>(errand) };
+            None
         };
-        // SAFETY: the closure is `Send` and owns what it needs, and so does its result.
-        let batch = unsafe { batch_of(task) };
         let injector = Arc::clone(self.injector());
+        // SAFETY: the closure is `Send` and owns what it needs, and so does its result.
+        let batch = unsafe { batch_of(&injector, task) };
         let handle = injector.publish(batch);
-        JoinHandle { open: Some(Open { handle, injector, ticket: None }), result: PhantomData }
+        let open = Some(Open { handle, injector, ticket: None });
+        JoinHandle { open, errand, result: PhantomData }
     }
 }

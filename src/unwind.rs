@@ -28,21 +28,36 @@ pub type Payload = Box<dyn Any + Send + 'static>;
 /// Unwind safety is the caller's: what a task leaves half done is visible to whoever looks at it later.
 #[inline]
 pub fn run_each(range: Range<usize>, mut task: impl FnMut(usize)) -> Option<Payload> {
-    let mut next = range.start;
+    let mut from = range.start;
     let mut first = None;
-    while next < range.end {
+    loop {
         let chunk = AssertUnwindSafe(|| {
-            while next < range.end {
-                let index = next;
-                next += 1;
+            let mut position = Position { next: from, after_panic: &mut from };
+            while position.next < range.end {
+                let index = position.next;
+                position.next += 1;
                 task(index);
             }
+            core::mem::forget(position);
         });
-        if let Err(payload) = catch_unwind(chunk) {
-            keep_first(&mut first, Some(payload));
+        match catch_unwind(chunk) {
+            Ok(()) => return first,
+            Err(payload) => keep_first(&mut first, Some(payload)),
         }
     }
-    first
+}
+
+/// Where a chunk is: a local variable of its loop, which leaves it for the next loop only when a task unwinds. A position
+/// that lived outside would be written to memory for each task.
+struct Position<'a> {
+    next: usize,
+    after_panic: &'a mut usize,
+}
+
+impl Drop for Position<'_> {
+    fn drop(&mut self) {
+        *self.after_panic = self.next;
+    }
 }
 
 /// Runs foreign code; returns what it returned, or its panic's payload.

@@ -118,7 +118,7 @@ fn b2_a_batch_that_refuses_is_left_alone() {
         worker.run();
         own.run();
         assert!((0..often).all(|_| !worker.advance(Some(Grain::from_bits(3)))));
-        assert!(handle.batch().is_exhausted() && !handle.batch().is_claimable());
+        assert!(handle.batch().is_spent() && !handle.batch().is_claimable());
         [worker, own].into_iter().for_each(|claim| injector.complete(claim));
     });
 }

@@ -151,3 +151,58 @@ fn r3_payloads_are_dropped_before_their_node() {
     payloads(0);
     yard.close();
 }
+
+/// Makes a batch of a node that is used again, and queues it.
+fn publish_recycled(census: &Census, injector: &Injector) -> Handle {
+    let plan = Plan { tasks: 1, threads: 1, helpers: 1, grain: Grain::SINGLE };
+    // SAFETY: its task touches nothing.
+    injector.publish(census.enrol(|| unsafe { injector.batch(NOTHING, plan) }))
+}
+
+/// Runs the oldest batch, and gives its handle up.
+fn finish(injector: &Injector, handle: Handle) {
+    let mut claim = injector.take().expect("it was queued");
+    claim.run();
+    injector.complete(claim);
+    injector.release(handle);
+}
+
+/// A burst of batches is queued at once. When it is over, most of its nodes are freed, and none is made as long as a few
+/// batches are queued at a time.
+#[test]
+fn n4_a_burst_is_not_kept() {
+    let census = Census::new();
+    let injector = census.enrol(|| Injector::new(0));
+    let burst: Vec<_> = (0..4 * MANY).map(|_| publish_recycled(&census, &injector)).collect();
+    burst.into_iter().for_each(|handle| finish(&injector, handle));
+    (0..MANY).for_each(|_| finish(&injector, publish_recycled(&census, &injector)));
+    let Counts { born, dead, .. } = census.counts();
+    assert!(born <= 4 * MANY + FEW, "{born} nodes were made for a burst of {}", 4 * MANY);
+    assert!(cfg!(miri) || born - dead < 2 * MANY, "{} nodes are kept", born - dead);
+    let before = census.counts().born;
+    (0..MANY).for_each(|_| finish(&injector, publish_recycled(&census, &injector)));
+    assert_eq!(census.counts().born, before, "nodes are made although there are unused ones");
+}
+
+/// Threads that publish and end, beside each other and before the pool ends and after: all nodes are freed once.
+#[test]
+fn n5_nothing_stays_of_a_pool() {
+    let census = Census::new();
+    for _ in 0..20 {
+        let injector = census.enrol(|| Arc::new(Injector::new(0)));
+        std::thread::scope(|threads| {
+            for _ in 0..3 {
+                let (injector, census) = (Arc::clone(&injector), &census);
+                threads.spawn(move || {
+                    for _ in 0..100 {
+                        let handles: Vec<_> = (0..5).map(|_| publish_recycled(census, &injector)).collect();
+                        handles.into_iter().for_each(|handle| finish(&injector, handle));
+                    }
+                });
+            }
+            drop(injector);
+        });
+    }
+    let Counts { born, dead, dead_twice, written_dead } = census.counts();
+    assert_eq!((born, 0, 0), (dead, dead_twice, written_dead), "born, freed twice, written when freed");
+}

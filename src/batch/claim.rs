@@ -3,7 +3,7 @@
 use core::ops::Range;
 use core::ptr::NonNull;
 
-use super::Batch;
+use super::{Batch, depot};
 use crate::grain::Grain;
 use crate::latch::Lot;
 use crate::reclaim::Domain;
@@ -71,8 +71,8 @@ impl Claim {
         // L1: from here on the node is somebody else's, unless we were the last.
         let completion = batch.latch.complete(self.tasks);
         if completion.last {
-            // SAFETY: N2: the subtraction was the last.
-            unsafe { Batch::retire(self.batch, &domain.pin()) };
+            // N2: the subtraction was the last.
+            depot::give_up(self.batch, || domain.pin());
         }
         if completion.wake {
             lot.wake(key, |sleeper| unwind::quietly(|| sleeper.wake()));

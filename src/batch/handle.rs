@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use super::{Batch, Claim};
+use super::{Batch, Claim, depot};
 use crate::latch::Hold;
 use crate::reclaim::Domain;
 use crate::sync::atomic::Ordering;
@@ -116,8 +116,8 @@ impl Handle {
             unwind::discard(payload);
         }
         if batch.latch.release(Hold::Handle) {
-            // SAFETY: N2: the release was the last.
-            unsafe { Batch::retire(self.batch, &domain.pin()) };
+            // N2: the release was the last.
+            depot::give_up(self.batch, || domain.pin());
         }
     }
 }

@@ -11,7 +11,7 @@
 //!   ┌───────────────────────────┬────────────────┬──────────┐      claim word
 //!   │ index of the next task    │ helpers so far │ log grain│
 //!   └───────────────────────────┴────────────────┴──────────┘
-//!        └ == tasks: exhausted       └ == cap: only participants may claim
+//!        └ == tasks: exhausted       └ == cap: only participants may claim        either: spent, for the queue
 //! ```
 //!
 //! A *participation* is one thread's work on one batch: claim, run, claim again, and at the end one completion for all
@@ -33,7 +33,7 @@
 //! # Invariants
 //!
 //! - `B1`  *Exactly once.* The claimed ranges partition `0..tasks`.
-//! - `B2`  *No drift.* An exhausted or refusing word is only read, so it never overflows.
+//! - `B2`  *No drift.* An exhausted or spent word is only read, so it never overflows.
 //! - `B3`  *Claim, then look.* The work is read only by who holds a claim or has not published the batch yet.
 //! - `B4`  *Cap.* At most `helpers` threads ever join.
 //! - `B6`  *Last handle.* Of the clones of a handle one is the last, and it alone releases their common hold.
@@ -70,6 +70,7 @@ use core::ops::Range;
 use core::ptr::{self, NonNull};
 
 mod claim;
+mod depot;
 mod handle;
 mod pile;
 #[cfg(test)]
@@ -77,6 +78,7 @@ mod tests;
 mod word;
 
 pub use claim::Claim;
+pub use depot::Depot;
 pub use handle::Handle;
 #[cfg(any(feature = "internals", feature = "raw-tasks"))]
 pub use handle::Outcome;
@@ -86,9 +88,9 @@ pub use word::Plan;
 use crate::grain::Grain;
 use crate::latch::{Hold, Latch};
 use crate::queue::Node;
-use crate::reclaim::{Canary, Guard, Retire};
-use crate::sync::UnsafeCell;
+use crate::reclaim::{Canary, Guard};
 use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Arc, UnsafeCell};
 use crate::unwind::{self, Payload};
 use word::{ClaimWord, HELPER, INDEX_BITS, MAX_HELPERS};
 
@@ -120,8 +122,10 @@ pub struct Batch {
     panic: AtomicPtr<Payload>,
     /// How many clones of the handle there are.
     handles: AtomicUsize,
-    /// The batch below in the [pile](pile) that keeps the handle.
+    /// The batch below in the [pile](pile) that keeps the handle, or in the chain of the [depot](depot) once it is gone.
     below: UnsafeCell<*mut Batch>,
+    /// Where the node goes after its use, if it is to be used again.
+    home: Option<Arc<Depot>>,
     canary: Canary,
 }
 
@@ -146,24 +150,42 @@ impl Batch {
     /// - Until all tasks are finished, `work.run` may be called with `work.context` on any thread, for ranges that
     ///   partition `0..plan.tasks`, several at a time. After that nothing of it is used.
     pub unsafe fn new(work: Work, plan: Plan) -> Box<Self> {
-        debug_assert!(plan.tasks > 0 && plan.tasks <= Self::MAX_TASKS, "B1: 1 to MAX_TASKS tasks");
-        Self::with_latch(Latch::new(plan.tasks), work, plan)
+        let mut node = Self::vacant(None);
+        // SAFETY: passed on to the caller.
+        unsafe { node.fill(work, plan) };
+        node
     }
 
-    /// Makes a batch whose node keeps the context. The batch never drops it.
+    /// Makes a batch of a node that nobody sees.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`new`](Self::new).
+    unsafe fn fill(&mut self, work: Work, plan: Plan) {
+        debug_assert!(plan.tasks > 0 && plan.tasks <= Self::MAX_TASKS, "B1: 1 to MAX_TASKS tasks");
+        self.next = AtomicPtr::new(ptr::null_mut());
+        self.claim = AtomicU64::new(plan.grain.to_bits());
+        self.latch = Latch::new(plan.tasks);
+        self.plan = Plan { helpers: plan.helpers.min(MAX_HELPERS), ..plan };
+        self.work = work;
+        self.panic = AtomicPtr::new(ptr::null_mut());
+        self.handles = AtomicUsize::new(1);
+        self.canary.revive();
+    }
+
+    /// Makes a batch of a node that nobody sees, which keeps the context. The batch never drops it.
     ///
     /// # Safety
     ///
     /// - As for [`new`](Self::new), of a context that points to a `T`.
-    pub unsafe fn storing<T>(context: T, run: Run, plan: Plan) -> Box<Self> {
+    unsafe fn fill_storing<T>(&mut self, context: T, run: Run, plan: Plan) {
         assert!(Self::has_room_for::<T>(), "B3: the store is too small");
         // SAFETY: passed on to the caller; null stands for the store, which is filled before anybody sees the batch.
-        let batch = unsafe { Self::new(Work { run, context: ptr::null() }, plan) };
-        batch.store.with_mut(|store| {
+        unsafe { self.fill(Work { run, context: ptr::null() }, plan) };
+        self.store.with_mut(|store| {
             // SAFETY: it fits, and nobody else has the batch.
             unsafe { store.cast::<T>().write(context) };
         });
-        batch
     }
 
     /// Tells whether a node can store a `T`.
@@ -176,26 +198,27 @@ impl Batch {
         if self.work.context.is_null() { self.store.with(<*const Store>::cast) } else { self.work.context }
     }
 
-    /// Makes the exhausted node that a queue begins with.
+    /// Makes the spent node that a queue begins with.
     pub fn sentinel() -> Box<Self> {
+        Self::vacant(None)
+    }
+
+    /// Makes a node without tasks, which the queue alone would hold.
+    fn vacant(home: Option<Arc<Depot>>) -> Box<Self> {
         unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
             None
         }
-        let plan = Plan { tasks: 0, threads: 1, helpers: 0, grain: Grain::SINGLE };
-        Self::with_latch(Latch::of_sentinel(), Work { run: nothing, context: ptr::null() }, plan)
-    }
-
-    fn with_latch(latch: Latch, work: Work, plan: Plan) -> Box<Self> {
         Box::new(Self {
             next: AtomicPtr::new(ptr::null_mut()),
-            claim: AtomicU64::new(plan.grain.to_bits()),
-            latch,
-            plan: Plan { helpers: plan.helpers.min(MAX_HELPERS), ..plan },
-            work,
+            claim: AtomicU64::new(0),
+            latch: Latch::of_sentinel(),
+            plan: Plan { tasks: 0, threads: 1, helpers: 0, grain: Grain::SINGLE },
+            work: Work { run: nothing, context: ptr::null() },
             store: UnsafeCell::new(MaybeUninit::uninit()),
             panic: AtomicPtr::new(ptr::null_mut()),
             handles: AtomicUsize::new(1),
             below: UnsafeCell::new(ptr::null_mut()),
+            home,
             canary: Canary::new(),
         })
     }
@@ -273,36 +296,19 @@ impl Batch {
         let payload = unsafe { Box::from_raw(slot) };
         (Some(*payload), false)
     }
-
-    /// Frees the node when the last reader is gone.
-    ///
-    /// # Safety
-    ///
-    /// - The caller took the last hold away (N2).
-    unsafe fn retire(batch: NonNull<Self>, guard: &Guard) {
-        // SAFETY: N2: no hold is left, the queue's among them, so that only older guards see the node; it owns
-        // nothing but its memory, as the handle emptied the panic slot before it went.
-        unsafe { guard.retire(batch) };
-    }
 }
 
-impl Retire for Batch {
-    fn canary(&self) -> &Canary {
-        &self.canary
-    }
-}
-
-// SAFETY: `next` is one field that only the queue writes; the index only grows, so that an exhausted batch stays so;
+// SAFETY: `next` is one field that only the queue writes; index and helpers only grow, so that a spent batch stays so;
 // `unlinked` frees through the guard.
 unsafe impl Node for Batch {
     fn next(&self) -> &AtomicPtr<Self> {
         &self.next
     }
 
-    fn is_exhausted(&self) -> bool {
-        // ORDERING: Acquire; pairs with the CAS in `claim_range` [B-claim], for who then unlinks the batch. The index only
-        // grows, so an old value errs on the safe side.
-        ClaimWord(self.claim.load(Ordering::Acquire)).index() >= self.plan.tasks
+    fn is_spent(&self) -> bool {
+        // ORDERING: Acquire; pairs with the CAS in `claim_range` [B-claim], for who then unlinks the batch. Index and helpers
+        // only grow, so an old value errs on the safe side.
+        !ClaimWord(self.claim.load(Ordering::Acquire)).admits(&self.plan)
     }
 
     unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) {
@@ -313,8 +319,8 @@ unsafe impl Node for Batch {
             return;
         }
         match guard {
-            // SAFETY: N2: the release was the last.
-            Some(guard) => unsafe { Self::retire(node, guard) },
+            // N2: the release was the last.
+            Some(guard) => depot::give_up(node, || guard),
             // SAFETY: N2, and the queue is gone with all who reached nodes through it: nobody is left to see this one.
             None => drop(unsafe { Box::from_raw(node.as_ptr()) }),
         }

@@ -92,16 +92,15 @@ impl fmt::Debug for Domain {
 pub struct Guard(crossbeam_epoch::Guard);
 
 impl Guard {
-    /// Frees `node`, which came from a `Box`, as soon as no older guard is left (R1).
+    /// Lets `node`, which came from a `Box`, be reclaimed as soon as no older guard is left (R1).
     ///
     /// # Safety
     ///
     /// - Nobody can reach `node` any more but threads pinned before this call.
-    /// - It is retired once (R2), and dropping it runs no user code (R3).
+    /// - It is retired once (R2).
     pub unsafe fn retire<N: Retire>(&self, node: NonNull<N>) {
-        let node = node.as_ptr();
-        // SAFETY: this is the node's only retirement (R2), so the box is made once.
-        let free = move || drop(unsafe { Box::from_raw(node) });
+        // SAFETY: R1, R2: the closure runs once, when no guard is left that may see the node.
+        let free = move || unsafe { N::reclaimed(node) };
         // SAFETY: the caller owes that only older guards still see the node; `N: 'static` and R3 allow any thread to
         // run the drop at any later time.
         unsafe { self.0.defer_unchecked(free) };
@@ -131,4 +130,8 @@ impl Canary {
     /// Stands at every access to a node; in a model, it fails if the node may have been freed.
     #[inline(always)]
     pub const fn touch(&self) {}
+
+    /// Begins another life of the node.
+    #[inline(always)]
+    pub const fn revive(&mut self) {}
 }

@@ -33,10 +33,12 @@
 //! | `retirement` | guards older than the retirement | retirement to later pins, unpins to the kill |
 //! | `kill` | every guard that lives | kill to later pins, unpins to the kill |
 //! | `never` | nothing is killed | none at all |
+//! | `reuse` | as for `retirement`; what is killed is used again | as for `retirement` |
 //!
 //! The first is the hardest on stale pointers, the second on orderings between a retirement and a reader that
 //! pinned soon after, the third on every ordering that the reclaimer's own fences might vouch for. **No proof in
-//! this crate leans on `pin` being a fence.**
+//! this crate leans on `pin` being a fence.** The fourth is for the models of a node's next use: there a stale pointer
+//! shows only by what it does to the second life.
 //!
 //! With the cfg `crossbeam_loom` the models run on the real crossbeam-epoch.
 //!
@@ -49,6 +51,8 @@
 //! Checked by: `r1_*`, `r2_*` in `loom_tests`; every model of the queue and above runs under all three oracles.
 //!
 //! [crossbeam-epoch]: https://docs.rs/crossbeam-epoch
+
+use core::ptr::NonNull;
 
 #[cfg(any(not(loom), crossbeam_loom))]
 mod epoch;
@@ -70,4 +74,14 @@ pub use imp::{Canary, Domain, Guard};
 pub trait Retire: Sized + 'static {
     /// Returns the canary that lives in the node.
     fn canary(&self) -> &Canary;
+
+    /// Takes the node back, which came from a `Box`: frees it, or keeps it for its next use. Runs no user code (R3).
+    ///
+    /// # Safety
+    ///
+    /// - Nobody else sees the node any more; it is called once per retirement.
+    unsafe fn reclaimed(node: NonNull<Self>) {
+        // SAFETY: owed by the caller.
+        drop(unsafe { Box::from_raw(node.as_ptr()) });
+    }
 }

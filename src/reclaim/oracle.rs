@@ -7,7 +7,6 @@
 
 #![allow(clippy::disallowed_types, reason = "bookkeeping that must be no schedule point")]
 
-use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::ptr::NonNull;
@@ -29,6 +28,8 @@ pub enum Oracle {
     Kill,
     /// Never; and pinning passes no causality.
     Never,
+    /// Like [`Oracle::Retirement`], and the memory is used again.
+    Reuse,
 }
 
 impl Oracle {
@@ -38,17 +39,24 @@ impl Oracle {
             Err(_) | Ok("retirement") => Self::Retirement,
             Ok("kill") => Self::Kill,
             Ok("never") => Self::Never,
-            Ok(other) => panic!("ZERO_POOL_ORACLE is {other:?}; it must be retirement, kill or never"),
+            Ok("reuse") => Self::Reuse,
+            Ok(other) => panic!("ZERO_POOL_ORACLE is {other:?}; it must be retirement, kill, never or reuse"),
         }
     }
 }
 
-/// A retired node that still lies in memory.
+/// A retired node that still lies in memory, until the end of the model or until it is taken back for another use.
 struct Corpse {
-    memory: Box<dyn Any>,
+    reclaim: Option<Box<dyn FnOnce()>>,
     canary: NonNull<Canary>,
     /// The guards that keep it alive (`Oracle::Retirement`).
     older: Vec<u64>,
+}
+
+impl Drop for Corpse {
+    fn drop(&mut self) {
+        self.reclaim.take().into_iter().for_each(|reclaim| reclaim());
+    }
 }
 
 #[derive(Default)]
@@ -62,7 +70,7 @@ struct Book {
 impl Book {
     fn due(&self, oracle: Oracle, corpse: &Corpse) -> bool {
         match oracle {
-            Oracle::Retirement => !corpse.older.iter().any(|old| self.guards.contains(old)),
+            Oracle::Retirement | Oracle::Reuse => !corpse.older.iter().any(|old| self.guards.contains(old)),
             Oracle::Kill => self.guards.is_empty(),
             Oracle::Never => false,
         }
@@ -72,15 +80,18 @@ impl Book {
         self.dying.iter().any(|corpse| self.due(oracle, corpse))
     }
 
-    fn kill_due(&mut self, oracle: Oracle) {
+    /// Kills what is due, and returns what is to be used again: to be dropped when the book is closed.
+    fn kill_due(&mut self, oracle: Oracle) -> Vec<Corpse> {
         let mut dying = std::mem::take(&mut self.dying);
         let dead: Vec<_> = dying.extract_if(.., |corpse| self.due(oracle, corpse)).collect();
         self.dying = dying;
-        for corpse in dead {
-            // SAFETY: the canary lives inside of `memory`, which the corpse owns.
-            unsafe { corpse.canary.as_ref() }.kill();
-            self.quarantine.push(corpse);
+        // SAFETY: the canary lives inside of the node, which the corpse owns.
+        dead.iter().for_each(|corpse| unsafe { corpse.canary.as_ref() }.kill());
+        if oracle == Oracle::Reuse {
+            return dead;
         }
+        self.quarantine.extend(dead);
+        Vec::new()
     }
 }
 
@@ -163,20 +174,25 @@ impl Guard {
     /// # Safety
     ///
     /// - Nobody can reach `node` any more but threads pinned before this call.
-    /// - It is retired once (R2), and dropping it runs no user code (R3).
+    /// - It is retired once (R2).
     pub unsafe fn retire<N: Retire>(&self, node: NonNull<N>) {
-        if self.shared.oracle == Oracle::Retirement {
+        if matches!(self.shared.oracle, Oracle::Retirement | Oracle::Reuse) {
             self.shared.retired.fetch_add(1, Ordering::Release);
         }
         let mut book = self.shared.book();
         // SAFETY: the node lives until its kill, and the caller owes that this is its only retirement.
         let canary = NonNull::from(unsafe { node.as_ref() }.canary());
-        // SAFETY: the caller owes that this is the node's only retirement, so the box is made once.
-        let memory = unsafe { Box::from_raw(node.as_ptr()) };
+        let reuse = self.shared.oracle == Oracle::Reuse;
+        let reclaim = Box::new(move || match reuse {
+            // SAFETY: the caller owes that this is the node's only retirement, and it is dead to all others.
+            true => unsafe { N::reclaimed(node) },
+            // SAFETY: as above, and it came from a box.
+            false => drop(unsafe { Box::from_raw(node.as_ptr()) }),
+        });
         // SAFETY: as above; the canary is read before anything can kill it.
         unsafe { canary.as_ref() }.touch();
         let older = book.guards.clone();
-        book.dying.push(Corpse { memory, canary, older });
+        book.dying.push(Corpse { reclaim: Some(reclaim), canary, older });
     }
 }
 
@@ -200,9 +216,13 @@ impl Drop for Guard {
             }
             let mut book = shared.book();
             // Who pinned meanwhile has not acquired this kill, and its own unpin will come by here.
-            if shared.oracle == Oracle::Retirement || book.next_guard == pins {
-                book.kill_due(shared.oracle);
-            }
+            let dead = match shared.oracle {
+                Oracle::Kill if book.next_guard != pins => Vec::new(),
+                oracle => book.kill_due(oracle),
+            };
+            // Taking a node back is full of schedule points, and nobody may stop there with the book.
+            drop(book);
+            drop(dead);
         }
     }
 }
@@ -215,7 +235,7 @@ impl fmt::Debug for Guard {
 
 impl fmt::Debug for Corpse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Corpse").field("memory", &self.memory).finish_non_exhaustive()
+        f.debug_struct("Corpse").field("older", &self.older).finish_non_exhaustive()
     }
 }
 
@@ -239,6 +259,11 @@ impl Canary {
         // SAFETY: loom itself checks that no kill runs beside this read.
         let dead = self.dead.with(|dead| unsafe { *dead });
         assert!(!dead, "R1: a node was touched after its memory could have been freed");
+    }
+
+    /// Begins another life of the node.
+    pub fn revive(&mut self) {
+        self.dead = UnsafeCell::new(false);
     }
 
     fn kill(&self) {

@@ -48,10 +48,22 @@ impl Tasks {
 
     /// Makes a batch of these tasks that so many workers may join.
     pub fn planned(self: &Arc<Self>, helpers: u32) -> Box<Batch> {
-        let work = Work { run: run_tasks, context: Arc::as_ptr(self).cast() };
-        let plan = Plan { tasks: self.runs.len() as u64, threads: 2, helpers, grain: Grain::SINGLE };
         // SAFETY: every model keeps the tasks until all threads have ended; what comes too late is found by `gone`.
-        unsafe { Batch::new(work, plan) }
+        unsafe { Batch::new(self.work(), self.plan(helpers)) }
+    }
+
+    /// Makes a batch of these tasks, for two threads, of a node that may have been another batch before.
+    pub fn recycled(self: &Arc<Self>, injector: &Injector) -> Box<Batch> {
+        // SAFETY: as above.
+        unsafe { injector.batch(self.work(), self.plan(2)) }
+    }
+
+    fn work(self: &Arc<Self>) -> Work {
+        Work { run: run_tasks, context: Arc::as_ptr(self).cast() }
+    }
+
+    fn plan(&self, helpers: u32) -> Plan {
+        Plan { tasks: self.runs.len() as u64, threads: 2, helpers, grain: Grain::SINGLE }
     }
 
     /// What the caller does after its wait: reads the results, and takes the memory away.

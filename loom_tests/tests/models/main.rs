@@ -15,6 +15,7 @@
 
 mod batch;
 mod child;
+mod depot;
 mod driver;
 mod fixture;
 mod front;
@@ -43,6 +44,7 @@ fn models() -> impl Iterator<Item = &'static Model> {
         latch::TABLE,
         idle::TABLE,
         batch::TABLE,
+        depot::TABLE,
         injector::TABLE,
         pool::TABLE,
         front::TABLE,

@@ -53,7 +53,7 @@ unsafe impl Node for Item {
         &self.next
     }
 
-    fn is_exhausted(&self) -> bool {
+    fn is_spent(&self) -> bool {
         self.left.load(Ordering::Relaxed) == 0
     }
 

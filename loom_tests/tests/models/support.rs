@@ -8,6 +8,9 @@ pub const ORACLES: &[&str] = if cfg!(crossbeam_loom) { &["epoch"] } else { &["re
 /// The reclaimers that kill.
 pub const KILLERS: &[&str] = if cfg!(crossbeam_loom) { &["epoch"] } else { &["retirement", "kill"] };
 
+/// The reclaimer that lets memory be used again, for models of that.
+pub const REUSE: &[&str] = if cfg!(crossbeam_loom) { &["epoch"] } else { &["reuse"] };
+
 /// For models that never pin: the reclaimer cannot matter.
 pub const NO_RECLAIMER: &[&str] = if cfg!(crossbeam_loom) { &["epoch"] } else { &["never"] };
 

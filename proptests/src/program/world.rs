@@ -244,9 +244,9 @@ impl<'a> World<'a> {
                 continue;
             };
             let batch = handle.batch();
-            let seen = (batch.is_exhausted(), batch.is_claimable(), batch.latch().is_finished());
-            let expected = (spec.is_exhausted(), spec.admits(), spec.is_finished());
-            assert_eq!(seen, expected, "batch {at}: exhausted (B1), claimable (B4), finished (L2)");
+            let seen = (batch.is_spent(), batch.is_claimable(), batch.latch().is_finished());
+            let expected = (!spec.admits(), spec.admits(), spec.is_finished());
+            assert_eq!(seen, expected, "batch {at}: spent and claimable (B4), finished (L2)");
         }
         if !self.busy.iter().flatten().any(|busy| busy.by == By::Visit) {
             // W5: it returns at once.

@@ -12,10 +12,11 @@ use super::support::{Signal, alone, deadline, here};
 /// How many calls are measured.
 const CALLS: usize = 20_000;
 
-/// How many bytes may be held back: nodes that are retired and not freed yet.
-const HELD_BACK: isize = 256 << 10;
+/// How many bytes may be held back: nodes that are unused, or retired and not reclaimed yet.
+const HELD_BACK: isize = 1 << 20;
 
-/// Fails if a call allocates more than `expected` times, once the pool is warm, or leaves something. What is retired is
+/// Fails if a call allocates more than `expected` times, once the pool is warm, or leaves something. A thread that is taken off
+/// its processor while it is pinned holds nodes up, so that some are made meanwhile; and what is retired is
 /// freed in bags of 64, each of which is an allocation, and a list may grow now and then.
 #[track_caller]
 fn assert_allocations(name: &str, expected: usize, mut call: impl FnMut()) {
@@ -38,45 +39,45 @@ fn use_up<T>(value: T) {
 }
 
 #[test]
-fn calls_allocate_a_node_for_what_they_queue() {
+fn calls_allocate_nothing_but_what_they_return() {
     deadline!();
     alone(here!(), || {
         let items = [1_u64; 100];
         let mut out = [0; 100];
         let mut changed = [0; 100];
-        for (workers, node) in [(1, 0), (2, 1)] {
+        for workers in [1, 2] {
             let pool = ZeroPool::with_workers(workers);
             let title = |name| format!("{name}, {workers} workers");
-            assert_allocations(&title("for_each"), node, || pool.for_each(&items, use_up));
-            assert_allocations(&title("for_each_mut"), node, || pool.for_each_mut(&mut changed, |n| *n += 1));
-            assert_allocations(&title("for_each_index"), node, || {
+            assert_allocations(&title("for_each"), 0, || pool.for_each(&items, use_up));
+            assert_allocations(&title("for_each_mut"), 0, || pool.for_each_mut(&mut changed, |n| *n += 1));
+            assert_allocations(&title("for_each_index"), 0, || {
                 pool.for_each_index(0..100, use_up);
             });
-            assert_allocations(&title("map_into"), node, || pool.map_into(&items, &mut out, |n| n + 1));
-            assert_allocations(&title("map"), node + 1, || drop(pool.map(&items, |n| n + 1)));
-            assert_allocations(&title("join"), node, || use_up(pool.join(|| 1, || 2)));
+            assert_allocations(&title("map_into"), 0, || pool.map_into(&items, &mut out, |n| n + 1));
+            assert_allocations(&title("map"), 1, || drop(pool.map(&items, |n| n + 1)));
+            assert_allocations(&title("join"), 0, || use_up(pool.join(|| 1, || 2)));
             assert_allocations(&title("one item"), 0, || pool.for_each(&items[..1], use_up));
         }
     });
 }
 
 #[test]
-fn spawns_allocate_a_node_a_result_and_a_large_closure() {
+fn spawns_allocate_a_result_and_a_large_closure() {
     deadline!();
     alone(here!(), || {
         let pool = ZeroPool::with_workers(2);
         let (small, large) = ([1_usize; 4], [1_usize; 100]);
         assert_allocations("a scope without tasks", 0, || pool.scope(|_| ()));
-        assert_allocations("scope.spawn, small", 1, || {
+        assert_allocations("scope.spawn, small", 0, || {
             pool.scope(|scope| scope.spawn(move || use_up(small)));
         });
-        assert_allocations("scope.spawn, large", 2, || {
+        assert_allocations("scope.spawn, large", 1, || {
             pool.scope(|scope| scope.spawn(move || use_up(large)));
         });
-        assert_allocations("spawn, small", 3, || {
+        assert_allocations("spawn, small", 1, || {
             assert_eq!(pool.spawn(move || small).join().unwrap(), small)
         });
-        assert_allocations("spawn, large", 4, || {
+        assert_allocations("spawn, large", 1, || {
             assert_eq!(pool.spawn(move || large).join().unwrap(), large)
         });
     });
@@ -120,17 +121,14 @@ fn a_long_closure_keeps_no_short_ones_in_memory() {
     });
 }
 
-/// A loop of which something is unclaimed stays at the head of the queue, and all that was queued after it stays behind
-/// it, run or not. What a closure keeps so long is its node; its captures and its result are gone.
+/// A loop that has all the threads it may have is out of the queue, although calls of it have not begun.
 #[test]
-fn a_long_loop_keeps_the_nodes_behind_it() {
+fn a_long_loop_keeps_no_nodes_behind_it() {
     deadline!();
     alone(here!(), || {
-        const WAVES: usize = 10;
         let (begun, go) = (Signal::default(), Signal::default());
         let pool = ZeroPool::with_workers(2);
         spawn_short_ones(&pool, 10);
-        let settled = live();
         thread::scope(|threads| {
             // The caller and one worker each wait inside of the first task that they have claimed.
             threads.spawn(|| {
@@ -141,16 +139,16 @@ fn a_long_loop_keeps_the_nodes_behind_it() {
             });
             begun.wait();
             let (before, start) = (live(), Instant::now());
-            spawn_short_ones(&pool, WAVES);
-            let each = (live() - before) / (1_000 * WAVES as isize);
-            println!("{each} bytes per closure behind a long loop, {:?} for all", start.elapsed());
-            assert!(each < 400, "{each} bytes for each closure that has ended");
+            most();
+            spawn_short_ones(&pool, 200);
+            let most = most() - before;
+            println!(
+                "{most} bytes at the most behind a long loop, {:?} for 200,000 closures",
+                start.elapsed()
+            );
+            assert!(most < 4 << 20, "{most} bytes at the most behind a long loop");
             go.give();
         });
-        spawn_short_ones(&pool, 10);
-        let left = live() - settled;
-        println!("{left} bytes are left when the loop has ended");
-        assert!(left < 1 << 20, "{left} bytes are left when the loop has ended");
     });
 }
 

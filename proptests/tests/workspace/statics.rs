@@ -12,13 +12,15 @@ use crate::source::{Source, Token, assert_none, assert_one, closing, is, read};
 const DOORS: [&str; 2] = ["src/sync/std.rs", "src/sync/loom.rs"];
 
 /// The files that have a variable for each thread.
-const EACH_THREAD: [&str; 3] = [
+const EACH_THREAD: [&str; 4] = [
     // The registrations with crossbeam-epoch.
     "src/reclaim/epoch.rs",
     // How often a modelled thread is pinned.
     "src/reclaim/oracle.rs",
     // The participations that a thread is inside of.
     "src/frame.rs",
+    // The unused nodes that a thread has, of each pool.
+    "src/batch/depot.rs",
 ];
 
 /// The one static that changes: the pool of the whole program, which a model does not have (`cfg(not(loom))`).

@@ -1,0 +1,77 @@
+//! Models of the nodes' recycling, on a reclaimer that lets their memory be used again.
+
+use std::sync::Arc;
+
+use zero_pool_loom::batch::Handle;
+use zero_pool_loom::injector::Injector;
+
+use crate::fixture::{Tasks, end, finish, help, spawn, work_once};
+use crate::support::{Bound, REUSE, THREE};
+
+/// A visitor stands in the queue while a node is taken out, retired, reclaimed and published again: it meets the node in one
+/// of its lives, and takes what that life has.
+fn n3_a_visitor_meets_a_second_life() {
+    let injector = Arc::new(Injector::new(0));
+    let tasks = [1; 3].map(Tasks::new);
+    let visitor = spawn(&injector, |injector| [work_once(injector), work_once(injector)]);
+    tasks.iter().for_each(|tasks| finish(&injector, injector.publish(tasks.recycled(&injector))));
+    end(visitor);
+    tasks.iter().for_each(|tasks| tasks.collect());
+}
+
+/// Two threads that make batches of what the other one has retired: each node goes to one of them, with its links.
+fn n3_two_threads_recycle_for_each_other() {
+    let injector = Arc::new(Injector::new(0));
+    let tasks = [1; 4].map(Tasks::new);
+    let twice = |injector: &Injector, [one, two]: [Arc<Tasks>; 2]| {
+        finish(injector, injector.publish(one.recycled(injector)));
+        finish(injector, injector.publish(two.recycled(injector)));
+    };
+    let [a, b, c, d] = tasks.clone();
+    let other = spawn(&injector, move |injector| twice(injector, [c, d]));
+    twice(&injector, [a, b]);
+    end(other);
+    tasks.iter().for_each(|tasks| tasks.collect());
+}
+
+/// Makes so many batches that have ended and are in no queue any more; their handles are all that holds them.
+fn ended<const N: usize>(injector: &Injector) -> [Handle; N] {
+    let publish = || {
+        let tasks = Tasks::new(1);
+        let handle = injector.publish(tasks.recycled(injector));
+        help(injector, &handle);
+        handle
+    };
+    let handles = [(); N].map(|()| publish());
+    injector.release(publish());
+    handles
+}
+
+/// A thread ends with a node laid aside, while another fills a magazine: it adopts the node, or leaves it for the end.
+fn n5_who_ends_leaves_orphans() {
+    let injector = Arc::new(Injector::recycling(0, 2));
+    let [laid, one, two] = ended(&injector);
+    let ending = spawn(&injector, |injector| injector.release(laid));
+    [one, two].into_iter().for_each(|handle| injector.release(handle));
+    end(ending);
+    let tasks = [1; 3].map(Tasks::new);
+    tasks.iter().for_each(|tasks| finish(&injector, injector.publish(tasks.recycled(&injector))));
+    tasks.iter().for_each(|tasks| tasks.collect());
+}
+
+/// A thread ends, with a node laid aside, beside the end of the pool.
+fn n5_a_thread_and_the_pool_end() {
+    let injector = Arc::new(Injector::recycling(0, 2));
+    let [mine, theirs] = ended(&injector);
+    let ending = spawn(&injector, |injector| injector.release(theirs));
+    injector.release(mine);
+    drop(injector);
+    end(ending);
+}
+
+crate::table! { "depot":
+    n3_a_visitor_meets_a_second_life(THREE, REUSE),
+    n3_two_threads_recycle_for_each_other(THREE, REUSE),
+    n5_who_ends_leaves_orphans(THREE, REUSE),
+    n5_a_thread_and_the_pool_end(Bound::None, REUSE),
+}

@@ -1,0 +1,350 @@
+//! Where nodes wait for their next use.
+//!
+//! Allocating a node and freeing it costs 10 to 15 ns, and retiring each by itself about as much. So nodes are recycled, and
+//! they travel in *magazines* (Bonwick and Adams, *Magazines and vmem*, USENIX ATC 2001): chains of [`Depot::MAGAZINE`] nodes
+//! that are retired, reclaimed and handed out together. A thread has a [`Pocket`] per pool, with a chain of fresh nodes and one
+//! of retired ones, and touches what is shared only when one is empty or the other is full.
+//!
+//! ```text
+//!   make ◀── fresh ◀──────────── take ┐            ┌ put ◀── reclaimed ◀── (no older guard is left)
+//!            (pocket)                 │ [slots] ◀──┘                              ▲
+//!            retired ──── a full magazine: retire ────────────────────────────────┘
+//!              ▲
+//!   last hold gone: lay aside
+//! ```
+//!
+//! The slots are an array of pointers that are only ever exchanged as a whole: empty for a magazine, a magazine for empty. No
+//! link of a shared node is ever read, so there is no ABA to think of, and nobody pins to take.
+//!
+//! # Invariants
+//!
+//! - `N3`  *Fresh means unseen.* A node is handed out again only after it was reclaimed: no guard is left that was older than
+//!   its retirement, so that nobody sees it but its new owner.
+//! - `N4`  *Bounded.* A pool keeps at most [`SLOTS`] magazines, and each thread one of fresh and one of retired nodes; what
+//!   comes beyond is freed.
+//! - `N5`  *Nothing stays.* When the pool is gone, the nodes in its slots are freed, and those in a pocket when its thread
+//!   ends or works for another pool that is new to it.
+//!
+//! # Orderings
+//!
+//! | access | ordering | why |
+//! |---|---|---|
+//! | slot: put, CAS | Release | `[N-slot]` the chain's links, for who takes it |
+//! | slot: take and close, swap | Acquire | `[N-slot]` other side |
+//! | slot: load before either | Relaxed | a hint, which the exchange confirms |
+//! | orphans: push, CAS | Release | `[N-orphan]` the link, and all that its thread did to the node |
+//! | orphans: adopt and close, swap | Acquire | `[N-orphan]` other side: every push is a read-modify-write, so that the last one carries all |
+//! | orphans: load | Relaxed | a hint, or only compared and stored |
+//!
+//! # Progress
+//!
+//! Putting and taking look at each slot once; a failed exchange means that another one succeeded there. A thread that ends
+//! leaves its retired nodes on a stack that is only taken as a whole.
+//!
+//! # Alternatives turned down
+//!
+//! - *A stack of free nodes*, popped under a guard: a read-modify-write per node on one contended word, and ABA kept away
+//!   by what may fill it.
+//! - *A free list per thread alone*: producers would allocate for ever what consumers free.
+//!
+//! Checked by: `n3_*`, `n5_*` in `loom_tests`, properties `n4_*`, `n5_*` in `proptests/tests/nodes.rs`.
+
+use core::borrow::Borrow;
+use core::cell::{Cell, RefCell};
+use core::ptr::{self, NonNull};
+
+use super::{Batch, Plan, Run, Work};
+use crate::reclaim::{Canary, Guard, Retire};
+use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::{Arc, each_thread};
+
+/// How many magazines a pool keeps.
+const SLOTS: usize = if cfg!(loom) { 2 } else { 128 };
+
+/// Stands where a depot was closed. It is never dereferenced.
+const CLOSED: *mut Batch = ptr::dangling_mut();
+
+/// The nodes of one pool that nobody uses.
+#[derive(Debug)]
+pub struct Depot {
+    slots: [AtomicPtr<Batch>; SLOTS],
+    /// Retired nodes of threads that have ended, for others to give to the reclaimer.
+    orphans: AtomicPtr<Batch>,
+    magazine: usize,
+}
+
+impl Depot {
+    /// How many nodes travel together in a pool.
+    pub const MAGAZINE: usize = if cfg!(loom) { 1 } else { 16 };
+
+    /// Makes an empty depot for magazines of so many nodes.
+    pub fn new(magazine: usize) -> Arc<Self> {
+        let empty = || AtomicPtr::new(ptr::null_mut());
+        Arc::new(Self { slots: core::array::from_fn(|_| empty()), orphans: empty(), magazine })
+    }
+
+    /// Makes a batch that is in no queue yet, of a recycled node if there is one.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`Batch::new`].
+    pub unsafe fn batch(home: &Arc<Self>, work: Work, plan: Plan) -> Box<Batch> {
+        let mut node = Self::node(home);
+        // SAFETY: passed on to the caller.
+        unsafe { node.fill(work, plan) };
+        node
+    }
+
+    /// Makes a batch whose node keeps the context.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`Batch::storing`].
+    pub unsafe fn storing<T>(home: &Arc<Self>, context: T, run: Run, plan: Plan) -> Box<Batch> {
+        let mut node = Self::node(home);
+        // SAFETY: passed on to the caller.
+        unsafe { node.fill_storing(context, run, plan) };
+        node
+    }
+
+    /// Returns a node that nobody sees, recycled or new.
+    fn node(home: &Arc<Self>) -> Box<Batch> {
+        let recycled = Pocket::with(home, |pocket| {
+            let fresh = NonNull::new(pocket.fresh.get()).or_else(|| NonNull::new(home.take()))?;
+            pocket.fresh.set(below(fresh));
+            Some(fresh)
+        });
+        match recycled.flatten() {
+            // SAFETY: N3: reclaimed since its last use, and taken out by us alone; it came from a box.
+            Some(node) => unsafe { Box::from_raw(node.as_ptr()) },
+            None => Batch::vacant(Some(Arc::clone(home))),
+        }
+    }
+
+    /// Tells whether the pool is gone.
+    fn is_closed(&self) -> bool {
+        // ORDERING: Relaxed; only a hint to forget the pocket, whose nodes go their way by what the slots say.
+        self.orphans.load(Ordering::Relaxed) == CLOSED
+    }
+
+    /// Takes a magazine out of a slot; null if there is none.
+    fn take(&self) -> *mut Batch {
+        for slot in &self.slots {
+            // ORDERING: Relaxed; a hint that saves most exchanges.
+            if is_chain(slot.load(Ordering::Relaxed)) {
+                // ORDERING: Acquire; pairs with the CAS in `put` [N-slot].
+                let chain = slot.swap(ptr::null_mut(), Ordering::Acquire);
+                if is_chain(chain) {
+                    return chain;
+                }
+            }
+        }
+        ptr::null_mut()
+    }
+
+    /// Puts a chain into an empty slot; false if there is none (N4).
+    fn put(&self, chain: NonNull<Batch>) -> bool {
+        self.slots.iter().any(|slot| {
+            // ORDERING: Relaxed; a hint that saves most exchanges.
+            slot.load(Ordering::Relaxed).is_null()
+                // ORDERING: Release; pairs with the swap in `take` [N-slot]. A failure reads nothing through the value.
+                && slot
+                    .compare_exchange(ptr::null_mut(), chain.as_ptr(), Ordering::Release, Ordering::Relaxed)
+                    .is_ok()
+        })
+    }
+
+    /// Takes in what a thread that ends had retired; false if the depot was closed.
+    fn orphan(&self, node: NonNull<Batch>) -> bool {
+        // ORDERING: Relaxed; only compared and stored.
+        let mut top = self.orphans.load(Ordering::Relaxed);
+        while top != CLOSED {
+            link(node, top);
+            // ORDERING: Release; pairs with the swaps in `adopt` and `close` [N-orphan]. A failure only brings the value
+            // to try next.
+            match self.orphans.compare_exchange_weak(top, node.as_ptr(), Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => top = now,
+            }
+        }
+        false
+    }
+
+    /// Gives what threads that have ended had retired to the reclaimer.
+    fn adopt(&self, guard: &Guard) {
+        // ORDERING: Relaxed; a hint, and what is missed is adopted later.
+        if !is_chain(self.orphans.load(Ordering::Relaxed)) {
+            return;
+        }
+        // ORDERING: Acquire; pairs with the CAS in `orphan` [N-orphan].
+        let mut chain = self.orphans.swap(ptr::null_mut(), Ordering::Acquire);
+        while let Some(node) = NonNull::new(chain) {
+            chain = below(node);
+            link(node, ptr::null_mut());
+            // SAFETY: its last hold was taken away by the thread that has ended; we took it out alone.
+            unsafe { guard.retire(node) };
+        }
+    }
+
+    /// Frees what lies here, and lets nothing come any more. Nobody makes batches from now on.
+    pub fn close(&self) {
+        // ORDERING: Acquire; pairs with the CASes in `put` [N-slot] and `orphan` [N-orphan].
+        let close = |place: &AtomicPtr<Batch>| place.swap(CLOSED, Ordering::Acquire);
+        for chain in self.slots.iter().chain([&self.orphans]).map(close) {
+            // SAFETY: N3, N5: those in the slots are unseen; of the orphans nobody is left that reached them through the
+            // queue, which is gone.
+            unsafe { free(chain) };
+        }
+    }
+}
+
+/// Tells whether a pointer leads to nodes.
+fn is_chain(chain: *mut Batch) -> bool {
+    !chain.is_null() && chain != CLOSED
+}
+
+/// Returns the node that follows in a chain of the caller's own.
+fn below(node: NonNull<Batch>) -> *mut Batch {
+    // SAFETY: a node of a chain lives until the chain's owner gives it away.
+    let link = unsafe { &node.as_ref().below };
+    // SAFETY: its last hold is gone, so that nobody but the chain's owner uses this link.
+    link.with(|link| unsafe { *link })
+}
+
+/// Puts `node` before `rest`.
+fn link(node: NonNull<Batch>, rest: *mut Batch) {
+    // SAFETY: as above.
+    let link = unsafe { &node.as_ref().below };
+    // SAFETY: as above.
+    link.with_mut(|link| unsafe { *link = rest });
+}
+
+/// Frees the nodes of a chain, if it is one.
+///
+/// # Safety
+///
+/// - The caller owns the chain, and nobody else sees its nodes.
+unsafe fn free(mut chain: *mut Batch) {
+    if !is_chain(chain) {
+        return;
+    }
+    while let Some(node) = NonNull::new(chain) {
+        chain = below(node);
+        // SAFETY: owed by the caller; every node came from a box.
+        drop(unsafe { Box::from_raw(node.as_ptr()) });
+    }
+}
+
+/// What one thread has of one pool's nodes: two chains.
+#[derive(Debug)]
+struct Pocket {
+    home: Arc<Depot>,
+    /// To be made batches of.
+    fresh: Cell<*mut Batch>,
+    /// To be retired, as soon as they fill a magazine.
+    retired: Cell<*mut Batch>,
+    /// How many those are.
+    laid: Cell<usize>,
+}
+
+each_thread! {
+    /// The pockets of this thread.
+    static POCKETS: RefCell<Vec<Pocket>> = RefCell::new(Vec::new())
+}
+
+impl Pocket {
+    /// Calls `body` with this thread's pocket for `home`; `None` when the thread is ending and has none any more.
+    #[inline]
+    fn with<R>(home: &Arc<Depot>, mut body: impl FnMut(&Self) -> R) -> Option<R> {
+        let known = POCKETS.try_with(|all| {
+            let all = all.borrow();
+            all.iter().find(|pocket| Arc::ptr_eq(&pocket.home, home)).map(&mut body)
+        });
+        match known.ok()? {
+            Some(result) => Some(result),
+            None => Self::sew(home, body),
+        }
+    }
+
+    /// Makes a pocket, and empties those of pools that are gone.
+    #[cold]
+    fn sew<R>(home: &Arc<Depot>, mut body: impl FnMut(&Self) -> R) -> Option<R> {
+        let empty = || Cell::new(ptr::null_mut());
+        let new = Self { home: Arc::clone(home), fresh: empty(), retired: empty(), laid: Cell::new(0) };
+        let swept = POCKETS.try_with(|all| {
+            let mut all = all.borrow_mut();
+            // N5. The last one to hold a depot is a pool or a node, unless both are gone.
+            let gone: Vec<_> = all.extract_if(.., |pocket| pocket.home.is_closed()).collect();
+            let result = body(&new);
+            all.push(new);
+            (result, gone)
+        });
+        swept.ok().map(|(result, _)| result)
+    }
+
+    /// Lays a node aside whose last hold is gone; returns a full magazine, to be retired.
+    fn lay_aside(&self, node: NonNull<Batch>) -> Option<NonNull<Batch>> {
+        link(node, self.retired.get());
+        let laid = self.laid.get() + 1;
+        let full = laid == self.home.magazine;
+        self.laid.set(if full { 0 } else { laid });
+        self.retired.set(if full { ptr::null_mut() } else { node.as_ptr() });
+        full.then_some(node)
+    }
+}
+
+impl Drop for Pocket {
+    fn drop(&mut self) {
+        let fresh = self.fresh.get();
+        if let Some(chain) = NonNull::new(fresh)
+            && !self.home.put(chain)
+        {
+            // SAFETY: N3: reclaimed, and in no slot.
+            unsafe { free(fresh) };
+        }
+        let mut retired = self.retired.get();
+        while let Some(node) = NonNull::new(retired) {
+            retired = below(node);
+            if !self.home.orphan(node) {
+                link(node, ptr::null_mut());
+                // SAFETY: the pool is gone, and nobody is left who could have reached the node through its queue.
+                unsafe { free(node.as_ptr()) };
+            }
+        }
+    }
+}
+
+/// Gives a node up whose last hold the caller took away: `guard` is asked for when a magazine is full.
+pub(super) fn give_up<G: Borrow<Guard>>(node: NonNull<Batch>, guard: impl FnOnce() -> G) {
+    link(node, ptr::null_mut());
+    // SAFETY: the node lives until it is retired.
+    let Some(home) = (unsafe { &node.as_ref().home }) else {
+        // SAFETY: N2: no hold is left, the queue's among them, so that only older guards see the node.
+        return unsafe { guard().borrow().retire(node) };
+    };
+    let home = Arc::clone(home);
+    let full = Pocket::with(&home, |pocket| pocket.lay_aside(node)).unwrap_or(Some(node));
+    if let Some(magazine) = full {
+        let guard = guard();
+        // SAFETY: N2, for each of the chain; they own nothing but their memory, as each handle emptied its panic slot
+        // before it went.
+        unsafe { guard.borrow().retire(magazine) };
+        home.adopt(guard.borrow());
+    }
+}
+
+impl Retire for Batch {
+    fn canary(&self) -> &Canary {
+        &self.canary
+    }
+
+    unsafe fn reclaimed(node: NonNull<Self>) {
+        // SAFETY: the caller owes that nobody else sees the node.
+        let home = unsafe { node.as_ref() }.home.clone();
+        if !home.is_some_and(|home| home.put(node)) {
+            // SAFETY: as above, for each of the chain.
+            unsafe { free(node.as_ptr()) };
+        }
+    }
+}
