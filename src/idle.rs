@@ -209,6 +209,14 @@ impl Idle {
         Seat { worker: worker as u32, parker }
     }
 
+    /// Tells whether somebody is parked and nobody is looking, so that [`notify`](Self::notify) would wake.
+    #[inline]
+    pub fn may_wake(&self) -> bool {
+        // ORDERING: Relaxed; a hint.
+        let word = Word(self.word.load(Ordering::Relaxed));
+        !word.has_looker() && word.top() != 0
+    }
+
     /// Wakes one parked worker to look for work, unless one is looking already or none is parked.
     ///
     /// The caller has made the work visible and then fenced: see [`injector`](crate::injector).

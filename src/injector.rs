@@ -148,6 +148,12 @@ impl Injector {
         handle
     }
 
+    /// Tells whether a submission would wake a worker now. The answer may be old when it is there.
+    #[inline]
+    pub fn may_wake(&self) -> bool {
+        self.idle.may_wake()
+    }
+
     /// Claims tasks of the oldest batch that admits a worker, and joins it.
     pub fn take(&self) -> Option<Claim> {
         self.queue.scan(&self.domain.pin(), Batch::join)

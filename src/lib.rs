@@ -51,11 +51,13 @@
 #[path = "."]
 mod floors {
     pub mod batch;
+    pub mod costs;
     pub mod frame;
     pub mod grain;
     pub mod idle;
     pub mod injector;
     pub mod latch;
+    pub mod pending;
     pub mod queue;
     pub mod reclaim;
     pub mod sync;

@@ -29,13 +29,14 @@ use core::{fmt, mem, ptr};
 use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
 use std::process;
 
-use crate::batch::{Batch, Plan, Work};
+use crate::batch::{Batch, Handle, Plan, Work};
+use crate::costs::{Costs, Estimate, WAKE_NANOS};
 use crate::error::BuildError;
 use crate::frame;
-use crate::grain::Grain;
+use crate::grain::{Grain, TARGET_NANOS};
 use crate::idle::Idle;
 use crate::injector::Injector;
-use crate::sync::{Arc, thread};
+use crate::sync::{Arc, Stopwatch, thread};
 use crate::unwind::{self, Payload};
 use crate::worker;
 
@@ -58,6 +59,7 @@ use crate::worker;
 pub struct ZeroPool {
     injector: Arc<Injector>,
     threads: Vec<thread::JoinHandle<()>>,
+    costs: Box<Costs>,
     /// The process that has the threads: a forked child has a copy of their handles alone.
     process: u32,
 }
@@ -100,7 +102,12 @@ impl ZeroPool {
         }
         let injector = Arc::new(Injector::new(workers));
         let handlers = Arc::new(handlers);
-        let mut pool = Self { injector, threads: Vec::with_capacity(workers), process: process::id() };
+        let mut pool = Self {
+            injector,
+            threads: Vec::with_capacity(workers),
+            costs: Box::new(Costs::new()),
+            process: process::id(),
+        };
         for worker in 0..workers {
             let (injector, handlers) = (Arc::clone(&pool.injector), Arc::clone(&handlers));
             let body = move || {
@@ -137,8 +144,52 @@ impl ZeroPool {
         &self.injector
     }
 
+    /// Runs tasks on this thread as far as nobody else is needed: all of them if there is one, or one worker, or if they are
+    /// known to take less than a wake. Returns how many were run, and the first panic's payload.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`Batch::new`], for the time of this call.
+    #[inline]
+    pub(crate) unsafe fn run_alone(&self, tasks: usize, work: Work) -> (usize, Option<Payload>) {
+        if tasks <= 1 || self.workers() == 1 {
+            // SAFETY: passed on to the caller.
+            return (tasks, unsafe { (work.run)(work.context, 0..tasks) });
+        }
+        let Some(known) = self.costs.known(work.run) else { return (0, None) };
+        let nanos = known.nanos(tasks as u64);
+        if nanos <= TARGET_NANOS && !Costs::is_due(known) {
+            // SAFETY: passed on to the caller.
+            (tasks, unsafe { (work.run)(work.context, 0..tasks) })
+        } else if nanos < WAKE_NANOS {
+            // SAFETY: passed on to the caller.
+            unsafe { self.run_watched(tasks, work, known) }
+        } else {
+            (0, None)
+        }
+    }
+
+    /// Runs tasks on this thread, in slices of about a microsecond, until all are run or they have taken as long as a wake.
+    ///
+    /// # Safety
+    ///
+    /// - As for [`Batch::new`], for the time of this call.
+    unsafe fn run_watched(&self, tasks: usize, work: Work, known: Estimate) -> (usize, Option<Payload>) {
+        let slice = usize::try_from(known.slice()).unwrap_or(usize::MAX);
+        let (mut done, mut nanos, mut first) = (0, 0, None);
+        let watch = Stopwatch::start();
+        while done < tasks && nanos < WAKE_NANOS {
+            let end = done.saturating_add(slice).min(tasks);
+            // SAFETY: passed on to the caller.
+            unwind::keep_first(&mut first, unsafe { (work.run)(work.context, done..end) });
+            (done, nanos) = (end, watch.nanos());
+        }
+        self.costs.learn(work.run, done as u64, nanos);
+        (done, first)
+    }
+
     /// Runs `tasks` tasks on this thread and on workers, up to the pool's number of threads in all; returns the first
-    /// panic's payload when all have ended. A pool of one worker wakes nobody, and neither does a single task.
+    /// panic's payload when all have ended.
     ///
     /// # Safety
     ///
@@ -146,50 +197,25 @@ impl ZeroPool {
     pub(crate) unsafe fn run(&self, tasks: usize, work: Work) -> Option<Payload> {
         debug_assert!(tasks as u64 <= Batch::MAX_TASKS, "B1: cut into pieces by the caller");
         let threads = self.workers() as u32;
-        if tasks <= 1 || threads == 1 {
-            // SAFETY: passed on to the caller.
-            return unsafe { (work.run)(work.context, 0..tasks) };
-        }
-        let plan = Plan { tasks: tasks as u64, threads, helpers: threads - 1, grain: Grain::SINGLE };
+        let grain = self.costs.known(work.run).map_or(Grain::SINGLE, Estimate::grain);
+        let plan = Plan { tasks: tasks as u64, threads, helpers: threads - 1, grain };
         // SAFETY: passed on to the caller.
-        unsafe { self.run_planned(plan, work, || ()) }.1
-    }
-
-    /// Runs the one task of `work` beside `first`, which runs on this thread; returns when both have ended. `first` does not
-    /// unwind.
-    ///
-    /// # Safety
-    ///
-    /// - As for [`Batch::new`], for the time of this call.
-    pub(crate) unsafe fn run_beside<T>(&self, work: Work, first: impl FnOnce() -> T) -> (T, Option<Payload>) {
-        if self.workers() == 1 {
-            let value = first();
-            // SAFETY: passed on to the caller.
-            return (value, unsafe { (work.run)(work.context, 0..1) });
-        }
-        let plan = Plan { tasks: 1, threads: 2, helpers: 1, grain: Grain::SINGLE };
-        // SAFETY: passed on to the caller.
-        unsafe { self.run_planned(plan, work, first) }
-    }
-
-    /// Publishes the batch, runs `first`, takes part in the batch and waits for it.
-    ///
-    /// # Safety
-    ///
-    /// - As for [`Batch::new`], for the time of this call.
-    unsafe fn run_planned<T>(
-        &self,
-        plan: Plan,
-        work: Work,
-        first: impl FnOnce() -> T,
-    ) -> (T, Option<Payload>) {
-        // SAFETY: passed on to the caller; we return when all tasks are finished.
         let handle = self.injector.publish(unsafe { self.injector.batch(work, plan) });
-        let value = first();
-        worker::wait(&self.injector, &handle);
+        if let Some(mut claim) = handle.claim() {
+            let watch = Stopwatch::start();
+            worker::run_out(&self.injector, &mut claim);
+            self.costs.learn(work.run, claim.tasks(), watch.nanos());
+            worker::complete(&self.injector, claim);
+        }
+        worker::sleep_until(&self.injector, &handle);
+        self.close(handle)
+    }
+
+    /// Gives the handle of a finished batch up; returns the first panic's payload.
+    fn close(&self, handle: Handle) -> Option<Payload> {
         let payload = handle.payload();
         self.injector.release(handle);
-        (value, payload)
+        payload
     }
 }
 

@@ -42,8 +42,12 @@ impl ZeroPool {
     /// Calls `body` once for each index of `range`, in any order, and returns when all calls have ended.
     ///
     /// The caller takes part. Workers join it, up to as many threads in all as the pool has workers. A pool of one worker
-    /// therefore runs everything on the caller's thread. The calls may come one after another on one thread: they must not
-    /// wait for each other.
+    /// therefore runs everything on the caller's thread, and so does any pool that knows from earlier calls with the same
+    /// closure that the loop is done before a worker could be woken, in about 10 us. The calls may come one after another
+    /// on one thread: they must not wait for each other.
+    ///
+    /// A closure that was cheap so far is found to be costly after a microsecond, or after up to 16 calls if the loop was
+    /// expected to take less than that; what is left of the loop is shared then.
     ///
     /// # Panics
     ///
@@ -71,15 +75,29 @@ impl ZeroPool {
     }
 
     /// Runs the loop and returns the first panic's payload.
+    #[inline]
     fn run_loop<F>(&self, range: Range<usize>, body: F) -> Option<Payload>
     where
         F: Fn(usize) + Sync,
     {
-        let mut first = None;
-        let mut rest = range;
+        let tasks = Loop { body: &body, start: range.start };
+        let work = Work { run: run_loop::<F>, context: ptr::from_ref(&tasks).cast() };
+        // SAFETY: `tasks` outlives the call, and a body that is `Sync` may be called on any thread.
+        let (alone, panic) = unsafe { self.run_alone(range.len(), work) };
+        if alone == range.len() {
+            return panic;
+        }
+        self.share_loop(range.start + alone..range.end, &body, panic)
+    }
+
+    /// Runs the loop, or the rest of it, on several threads; returns the first panic's payload.
+    fn share_loop<F>(&self, mut rest: Range<usize>, body: &F, mut first: Option<Payload>) -> Option<Payload>
+    where
+        F: Fn(usize) + Sync,
+    {
         while !rest.is_empty() {
             let tasks = usize::try_from(Batch::MAX_TASKS).unwrap_or(usize::MAX).min(rest.len());
-            let piece = Loop { body: &body, start: rest.start };
+            let piece = Loop { body, start: rest.start };
             rest.start += tasks;
             let work = Work { run: run_loop::<F>, context: ptr::from_ref(&piece).cast() };
             // SAFETY: `piece` outlives the call, and a body that is `Sync` may be called on any thread.

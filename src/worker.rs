@@ -15,20 +15,22 @@
 //! # Invariants
 //!
 //! - `P1`  *A waiter runs its own.* Who waits runs unclaimed tasks of the batch it waits for, and of no other.
+//! - `S2`  *Both have ended.* A join returns only after both halves have ended, whoever ran the second.
 //! - `P3`  *Closed is not the end.* A worker that was refused a sleep leaves only after it has found nothing once more.
 //!
 //! P1 is what ends every wait. A waiter that ran foreign work could meet, under its own locks, a task that wants them,
 //! and its stack would grow by a task of anybody's for each wait. As it is, a wait is over as soon as tasks end that
 //! were claimed by threads which run them.
 //!
-//! Checked by: `p1_*`, `p3_*`, `r4_*` in `loom_tests`.
+//! Checked by: `p1_*`, `p3_*`, `r4_*`, `s2_*` in `loom_tests`.
 
 use core::ptr;
 
-use crate::batch::{Batch, Claim, Handle, Pile};
+use crate::batch::{Batch, Claim, Handle, Pile, Work};
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
 use crate::injector::Injector;
+use crate::pending;
 use crate::unwind::{self, Payload};
 
 /// A worker between two looks: its seat, unless the pool was closed, and the duty of one that was woken.
@@ -57,8 +59,14 @@ pub fn work(injector: &Injector, seat: Seat) {
 
 /// Runs what was claimed and claims more, to the end of the participation.
 pub fn participate(injector: &Injector, mut claim: Claim) {
+    run_out(injector, &mut claim);
+    complete(injector, claim);
+}
+
+/// Runs what was claimed and claims more, until there is nothing more to claim.
+pub fn run_out(injector: &Injector, claim: &mut Claim) {
     // R4: the claim holds the batch, so that no guard is needed.
-    frame::enter(injector, claim.batch(), || {
+    frame::enter(injector, ptr::from_ref(claim.batch()), || {
         loop {
             claim.run();
             if !claim.advance(None) {
@@ -66,6 +74,10 @@ pub fn participate(injector: &Injector, mut claim: Claim) {
             }
         }
     });
+}
+
+/// Counts a participation as finished.
+pub fn complete(injector: &Injector, claim: Claim) {
     // P8: a waker is foreign code, which may let go of the pool. It is inside of no batch, as ours may be gone.
     frame::enter(injector, ptr::null::<Batch>(), || injector.complete(claim));
 }
@@ -81,7 +93,41 @@ pub fn wait(injector: &Injector, handle: &Handle) {
     if let Some(claim) = handle.claim() {
         participate(injector, claim);
     }
-    injector.wait(handle);
+    sleep_until(injector, handle);
+}
+
+/// Runs the one task of `work` beside `first`, which runs on this thread; returns when both have ended (S2), with the payload
+/// of the task's panic.
+///
+/// # Safety
+///
+/// - As for [`Batch::new`], for the time of this call.
+/// - `first` does not unwind.
+#[inline]
+pub unsafe fn run_beside<T>(
+    injector: &Injector,
+    work: Work,
+    first: impl FnOnce() -> T,
+) -> (T, Option<Payload>) {
+    // SAFETY: passed on to the caller; we run the task or wait for its batch.
+    let (value, handle) = unsafe { pending::run_pending(injector, work, first) };
+    let Some(handle) = handle else {
+        // SAFETY: passed on to the caller; it was not published.
+        return (value, unsafe { (work.run)(work.context, 0..1) });
+    };
+    wait(injector, &handle);
+    let payload = handle.payload();
+    injector.release(handle);
+    (value, payload)
+}
+
+/// Blocks until the batch is finished, without running any of its tasks.
+pub fn sleep_until(injector: &Injector, handle: &Handle) {
+    if !handle.batch().latch().is_finished() {
+        // S4: they would wait as long.
+        pending::publish_all();
+        injector.wait(handle);
+    }
 }
 
 /// Blocks like [`wait`]; takes part only if the batch admits one more, and as a guest, who may stay when the pool is
@@ -98,7 +144,7 @@ pub fn wait_as_guest(injector: &Injector, handle: &Handle) {
         participate(injector, claim);
         injector.leave();
     }
-    injector.wait(handle);
+    sleep_until(injector, handle);
 }
 
 /// Blocks until every batch of the pile is finished, those that are put down meanwhile by their tasks too, and runs what
@@ -119,7 +165,7 @@ pub fn wait_for_all(injector: &Injector, pile: &Pile) -> Option<Payload> {
             return first;
         }
         for handle in begun.take() {
-            injector.wait(&handle);
+            sleep_until(injector, &handle);
             unwind::keep_first(&mut first, handle.payload());
             injector.release(handle);
         }

@@ -41,6 +41,11 @@ impl Claim {
         self.range.clone()
     }
 
+    /// Returns how many tasks were claimed in all.
+    pub fn tasks(&self) -> u64 {
+        self.tasks
+    }
+
     /// Runs the tasks that were claimed last. A panic is kept for the waiter.
     pub fn run(&mut self) {
         let range = core::mem::replace(&mut self.range, 0..0);

@@ -11,6 +11,7 @@
 //! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses |
 //! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` |
 //! | [`Deadline`] | `Instant` | passes after one timed park |
+//! | [`Stopwatch`] | `Instant` | all takes a millisecond |
 //!
 //! **The parker is the one exception to renaming.** loom's own `park` hides races: its `unpark` is no schedule
 //! point and hands its causality even to a running thread. A token under a lock has the semantics that std
@@ -34,7 +35,7 @@ use self::std as imp;
 #[cfg(not(loom))]
 pub use imp::OnceLock;
 pub(crate) use imp::each_thread;
-pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, Unparker, UnsafeCell, atomic, thread};
+pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, Stopwatch, Unparker, UnsafeCell, atomic, thread};
 
 /// Names the side that was compiled in, for test drivers that refuse to run on the wrong one.
 pub const BACKEND: &str = if cfg!(loom) { "loom" } else { "std" };

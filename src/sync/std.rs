@@ -94,6 +94,22 @@ impl Unparker {
     }
 }
 
+/// Measures time from its making on.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts it.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns the nanoseconds since.
+    pub fn nanos(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
 /// A moment up to which a timed wait may last.
 #[derive(Debug)]
 pub struct Deadline(Option<Instant>);

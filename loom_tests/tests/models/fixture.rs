@@ -58,7 +58,8 @@ impl Tasks {
         unsafe { injector.batch(self.work(), self.plan(2)) }
     }
 
-    fn work(self: &Arc<Self>) -> Work {
+    /// Returns what there is to run.
+    pub fn work(self: &Arc<Self>) -> Work {
         Work { run: run_tasks, context: Arc::as_ptr(self).cast() }
     }
 
@@ -158,6 +159,13 @@ pub fn work(injector: &Injector, index: usize) {
     // SAFETY: each model starts each worker once.
     let seat = unsafe { injector.seat(index) };
     worker::work(injector, seat);
+}
+
+/// The begin of a worker's life, up to so many participations.
+pub fn work_some(injector: &Injector, index: usize, participations: usize) {
+    // SAFETY: each model starts each worker once.
+    let seat = unsafe { injector.seat(index) };
+    work_on(injector, (Some(seat), None), participations);
 }
 
 /// The life of a worker that is parked before the race begins, up to its end or so many participations.

@@ -12,9 +12,9 @@ use loom::sync::{Condvar, Mutex};
 use zero_pool_loom::ZeroPool;
 use zero_pool_loom::batch::Pile;
 use zero_pool_loom::injector::Injector;
-use zero_pool_loom::worker;
+use zero_pool_loom::worker::{self, participate};
 
-use crate::fixture::{Tasks, end, parked, spawn, work_from, work_once};
+use crate::fixture::{Tasks, end, finish, parked, spawn, work, work_from, work_once, work_some};
 use crate::support::{ORACLES, THREE};
 
 /// A plain cell that a task writes and its caller reads.
@@ -55,6 +55,49 @@ fn b7_what_is_put_down_is_taken_up_once() {
     while work_once(&injector) {}
     taken.into_iter().for_each(|handle| injector.release(handle));
     tasks.iter().for_each(|tasks| tasks.collect());
+}
+
+/// Runs the task beside nothing, and looks at its result.
+fn join(injector: &Injector, tasks: &Arc<Tasks>, first: impl FnOnce()) {
+    // SAFETY: the model keeps the tasks.
+    let ((), panic) = unsafe { worker::run_beside(injector, tasks.work(), first) };
+    assert!(panic.is_none());
+    tasks.collect();
+}
+
+/// A join whose second half is taken by the worker that it wakes, or by its caller.
+fn s2_a_join_ends_after_both_halves() {
+    let injector = Arc::new(Injector::new(1));
+    let announced = parked(&injector, 0);
+    let worker = spawn(&injector, |injector| work_from(injector, announced, usize::MAX));
+    join(&injector, &Tasks::new(1), || ());
+    injector.close();
+    end(worker);
+}
+
+/// A join inside of a join, while a worker parks: the inner one publishes the outer one's half, its own, or none.
+fn s2_a_join_publishes_the_oldest_half() {
+    let injector = Arc::new(Injector::new(1));
+    let worker = spawn(&injector, |injector| work(injector, 0));
+    let (outer, inner) = (Tasks::new(1), Tasks::new(1));
+    join(&injector, &outer, || join(&injector, &inner, || ()));
+    injector.close();
+    end(worker);
+}
+
+/// Who sleeps until a worker has run the inner half publishes the outer one first: here that worker runs it before.
+fn s4_who_sleeps_keeps_nothing() {
+    let injector = Arc::new(Injector::new(1));
+    let (outer, inner) = (Tasks::new(1), Tasks::new(1));
+    let handle = injector.publish(inner.batch());
+    let claim = injector.take().expect("it was published");
+    let worker = spawn(&injector, |injector| {
+        work_some(injector, 0, 1);
+        participate(injector, claim);
+    });
+    join(&injector, &outer, || finish(&injector, handle));
+    end(worker);
+    inner.collect();
 }
 
 /// A scope whose task may be run by the worker or by the end of the scope: what it wrote is there afterwards.
@@ -155,6 +198,9 @@ fn j2_a_pending_handle_is_woken() {
 
 crate::table! { "front":
     b7_what_is_put_down_is_taken_up_once(THREE, ORACLES),
+    s2_a_join_ends_after_both_halves(THREE, ORACLES),
+    s2_a_join_publishes_the_oldest_half(THREE, ORACLES),
+    s4_who_sleeps_keeps_nothing(THREE, ORACLES),
     s3_a_scope_waits_for_its_task(THREE, ORACLES),
     s3_a_task_spawns_while_the_scope_ends(THREE, ORACLES),
     j1_a_result_reaches_who_joins(THREE, ORACLES),

@@ -17,6 +17,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("latch", 1),
     ("batch", 2),
     ("injector", 2),
+    ("pending", 2),
+    ("costs", 2),
     ("worker", 2),
     ("grain", 2),
     ("unwind", 2),

@@ -12,7 +12,7 @@ use crate::source::{Source, Token, assert_none, assert_one, closing, is, read};
 const DOORS: [&str; 2] = ["src/sync/std.rs", "src/sync/loom.rs"];
 
 /// The files that have a variable for each thread.
-const EACH_THREAD: [&str; 4] = [
+const EACH_THREAD: [&str; 6] = [
     // The registrations with crossbeam-epoch.
     "src/reclaim/epoch.rs",
     // How often a modelled thread is pinned.
@@ -21,6 +21,10 @@ const EACH_THREAD: [&str; 4] = [
     "src/frame.rs",
     // The unused nodes that a thread has, of each pool.
     "src/batch/depot.rs",
+    // The jobs that a thread keeps to itself.
+    "src/pending.rs",
+    // How many calls went unmeasured.
+    "src/costs.rs",
 ];
 
 /// The one static that changes: the pool of the whole program, which a model does not have (`cfg(not(loom))`).
