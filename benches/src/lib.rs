@@ -4,8 +4,10 @@
 //! folds away, or runs twice, fails instead of reporting a number.
 
 pub mod alloc;
+pub mod chart;
 pub mod clock;
 pub mod machine;
+pub mod page;
 pub mod stats;
 pub mod work;
 

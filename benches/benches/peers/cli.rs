@@ -24,6 +24,9 @@ pub(crate) struct Cli {
     /// How many times every peer is visited for every row.
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
+    /// Writes the figures into docs/benchmarks.md and charts beside it.
+    #[arg(long)]
+    pub(crate) write_docs: bool,
     /// Prints the rows and the peers, and measures nothing.
     #[arg(long)]
     pub(crate) list: bool,
@@ -41,11 +44,21 @@ impl Cli {
         let milliseconds = Duration::from_millis;
         if self.quick {
             let sample = Duration::from_micros(40);
-            Budget { warm_up: milliseconds(3), measure: milliseconds(8), sample, operations: 20_000 }
+            Budget { warm_up: milliseconds(3), measure: milliseconds(8), sample, submissions: 100_000 }
         } else {
             let sample = Duration::from_micros(100);
-            Budget { warm_up: milliseconds(20), measure: milliseconds(100), sample, operations: 1_000_000 }
+            Budget { warm_up: milliseconds(20), measure: milliseconds(100), sample, submissions: 10_000_000 }
         }
+    }
+
+    /// Returns the command of this run, as somebody would repeat it.
+    pub(crate) fn command(&self) -> String {
+        let given = std::env::args().skip(1).filter(|argument| argument != "--bench");
+        ["cargo bench -p benches --bench peers --".to_owned()]
+            .into_iter()
+            .chain(given)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     pub(crate) fn rows(&self) -> Vec<Row> {

@@ -55,6 +55,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 mod cli;
 mod measure;
 mod peer;
+mod report;
 mod results;
 mod roster;
 mod table;
@@ -70,7 +71,7 @@ use workload::{Ask, Row};
 static ALLOCATOR: benches::alloc::Counting = benches::alloc::Counting;
 
 /// A visit that takes longer than this will not end.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -97,8 +98,15 @@ fn main() -> ExitCode {
     };
     standings.iter().for_each(table::print);
     table::print_summary(&standings);
-    if let Some(others) = busy.and_then(|busy| busy.others_since()) {
+    let others = busy.and_then(|busy| busy.others_since());
+    if let Some(others) = others {
         println!("\nOther processes used {:.1} % of the machine during the run.", others * 100.0);
+    }
+    if cli.write_docs
+        && let Err(error) = report::write(&standings, &cli.command(), others)
+    {
+        eprintln!("error: the documentation could not be written: {error}");
+        return ExitCode::FAILURE;
     }
     verify(&standings)
 }
@@ -118,13 +126,17 @@ fn verify(standings: &[Standing]) -> ExitCode {
 /// Visits every peer for every row in every round.
 fn run(rows: &[Row], peers: &[Peer], cli: &Cli) -> Result<Vec<Standing>, String> {
     let (rounds, budget) = (cli.rounds(), cli.budget());
-    let bar = ProgressBar::new((rounds * rows.len() * peers.len()) as u64);
+    let of_all = |row: &Row| if row.once { 1 } else { rounds } * peers.len();
+    let bar = ProgressBar::new(rows.iter().map(of_all).sum::<usize>() as u64);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} visits, {eta} left  {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut visits: Vec<Vec<(Peer, Vec<Vec<Sample>>)>> =
         rows.iter().map(|_| peers.iter().map(|peer| (*peer, Vec::new())).collect()).collect();
     for round in 0..rounds {
         for (row, visits) in rows.iter().zip(&mut visits) {
+            if row.once && round > 0 {
+                continue;
+            }
             for turn in 0..peers.len() {
                 let (peer, visits) = &mut visits[(turn + round) % peers.len()];
                 bar.set_message(format!("{}: {}", row.title(), peer.name()));

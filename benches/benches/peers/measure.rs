@@ -16,8 +16,8 @@ pub(crate) struct Budget {
     pub(crate) measure: Duration,
     /// A sample is at least so long.
     pub(crate) sample: Duration,
-    /// How many operations the rows count that measure allocations and memory; the fewest are for a quick look.
-    pub(crate) operations: usize,
+    /// How many tasks are submitted where it is seen whether memory grows.
+    pub(crate) submissions: usize,
 }
 
 /// One figure: nanoseconds on the wall and of processor time, per operation. For rows that count other things, `wall` is

@@ -5,9 +5,9 @@ use benches::stats::Samples;
 use crate::measure::Sample;
 use crate::peer::THREADS;
 use crate::roster::Peer;
-use crate::workload::{Row, Unit};
+use crate::workload::Row;
 
-/// Below this share of a bound, or of the best figure, a difference is called one.
+/// A difference is called one when it is more than this share of the lesser figure.
 const TIE: f64 = 0.05;
 
 /// All samples of one peer in one row.
@@ -88,9 +88,10 @@ impl Standing {
     /// Returns our figure, the best of the others, and who is ahead.
     pub(crate) fn verdict(&self) -> Option<(&Cell, &Cell, Verdict)> {
         let (ours, rival) = (self.cell(Peer::Ours)?, self.rival()?);
+        let margin = self.row.unit.margin();
         let verdict = match (ours.median(), rival.median()) {
-            (a, b) if a > b * (1.0 + TIE) => Verdict::Behind,
-            (a, b) if a * (1.0 + TIE) < b => Verdict::Ahead,
+            (a, b) if a > b * (1.0 + TIE) + margin => Verdict::Behind,
+            (a, b) if a * (1.0 + TIE) + margin < b => Verdict::Ahead,
             _ => Verdict::Level,
         };
         Some((ours, rival, verdict))
@@ -104,8 +105,6 @@ impl Standing {
     }
 
     pub(crate) fn write(&self, value: f64) -> String {
-        match self.row.unit {
-            Unit::Time => benches::stats::time(value),
-        }
+        self.row.unit.write(value)
     }
 }

@@ -1,5 +1,6 @@
 //! The table that a run prints.
 
+use crate::report::ratio;
 use crate::results::Standing;
 
 /// Prints every peer of a row, the best first.
@@ -13,12 +14,13 @@ pub(crate) fn print(standing: &Standing) {
         let at = |share| cell.wall.at(share).map_or(String::new(), |value| standing.write(value));
         let cpu = cell.cpu.median().map_or(String::new(), |cpu| format!("cpu {:>9}", standing.write(cpu)));
         println!(
-            "  {:<18} {:>10}   p10 {:>10}  p90 {:>10}   {cpu:<13}   {:>7.2} x   rounds {} .. {}",
+            "  {:<18} {:>10}   p10 {:>10}  p90 {:>10}  p99 {:>10}   {cpu:<13}   {:>7} x   rounds {} .. {}",
             cell.peer.name(),
             standing.write(cell.median()),
             at(0.1),
             at(0.9),
-            cell.median() / best,
+            at(0.99),
+            ratio(cell.median(), best),
             standing.write(cell.spread.0),
             standing.write(cell.spread.1),
         );
@@ -31,12 +33,12 @@ pub(crate) fn print_summary(standings: &[Standing]) {
     for standing in standings {
         let Some((ours, rival, verdict)) = standing.verdict() else { continue };
         println!(
-            "{:<46} {:>10}   {:>10}  {:<16} {:>6.2} x  {}",
+            "{:<46} {:>10}   {:>10}  {:<16} {:>6} x  {}",
             standing.row.title(),
             standing.write(ours.median()),
             standing.write(rival.median()),
             rival.peer.name(),
-            ours.median() / rival.median(),
+            ratio(ours.median(), rival.median()),
             verdict.word(),
         );
     }

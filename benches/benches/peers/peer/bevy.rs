@@ -34,6 +34,8 @@ impl Door<'_> {
 }
 
 impl Session for Door<'_> {
+    const WORKERS: usize = THREADS - 1;
+
     fn index<F: Fn(usize) + Sync>(&mut self, tasks: usize, body: F) -> Option<()> {
         self.pieces(shares(tasks), &body)
     }

@@ -80,6 +80,13 @@ pub(crate) trait PoolVisitor {
 
 /// One thread's access to a pool.
 pub(crate) trait Session: Sized {
+    /// How many threads run tasks while the caller does something else.
+    const WORKERS: usize = THREADS;
+    /// Whether a join costs less than the start of a thread.
+    const CHEAP_JOIN: bool = true;
+    /// Whether it allocates by the allocator that counts.
+    const COUNTED: bool = true;
+
     /// Calls `body` once for each index below `tasks`, and returns when all calls have ended.
     fn index<F: Fn(usize) + Sync>(&mut self, tasks: usize, body: F) -> Option<()>;
 

@@ -64,6 +64,9 @@ fn group_caller_of<F: FnOnce(*mut c_void)>(_: &Waiting<F>) -> unsafe extern "C" 
 }
 
 impl Session for Arena {
+    const WORKERS: usize = THREADS - 1;
+    const COUNTED: bool = false;
+
     fn index<F: Fn(usize) + Sync>(&mut self, tasks: usize, body: F) -> Option<()> {
         // SAFETY: the body is `Sync` and outlives the call.
         unsafe { zp_tbb_for(self.0, tasks, call_range::<F>, address(&body)) };

@@ -28,6 +28,9 @@ impl Pool for OpenMp {
 }
 
 impl Session for OpenMp {
+    const WORKERS: usize = THREADS - 1;
+    const COUNTED: bool = false;
+
     fn index<F: Fn(usize) + Sync>(&mut self, tasks: usize, body: F) -> Option<()> {
         // SAFETY: the body is `Sync` and outlives the call.
         unsafe { zp_omp_static(THREADS as i32, tasks, call_range::<F>, address(&body)) };

@@ -86,6 +86,8 @@ impl Pool for Inside {
 struct FromInside;
 
 impl Session for FromInside {
+    const WORKERS: usize = THREADS - 1;
+
     fn index<F: Fn(usize) + Sync>(&mut self, tasks: usize, body: F) -> Option<()> {
         (0..tasks).into_par_iter().for_each(&body);
         Some(())

@@ -13,6 +13,9 @@ pub(crate) struct Scoped;
 const MANY: usize = 64;
 
 impl Pool for Scoped {
+    /// There is no pool to share.
+    const SHARED: bool = false;
+
     fn start() -> Self {
         Self
     }
@@ -23,6 +26,8 @@ impl Pool for Scoped {
 }
 
 impl Session for Scoped {
+    const CHEAP_JOIN: bool = false;
+
     fn index<F: Fn(usize) + Sync>(&mut self, tasks: usize, body: F) -> Option<()> {
         let body = &body;
         thread::scope(|scope| {
@@ -58,6 +63,22 @@ impl Session for Scoped {
                     scope.spawn(|| task.run());
                 })
             })
+        })
+    }
+
+    fn fork<R: Send>(&mut self, root: impl FnOnce(&mut Self) -> R + Send) -> Option<R> {
+        Some(root(self))
+    }
+
+    fn join<RA: Send, RB: Send>(
+        &mut self,
+        a: impl FnOnce(&mut Self) -> RA + Send,
+        b: impl FnOnce(&mut Self) -> RB + Send,
+    ) -> (RA, RB) {
+        thread::scope(|scope| {
+            let b = scope.spawn(|| b(&mut Self));
+            let a = a(&mut Self);
+            (a, b.join().expect("no closure panics"))
         })
     }
 }

@@ -15,6 +15,8 @@ impl Pool for Sequential {
 }
 
 impl Session for Sequential {
+    const WORKERS: usize = 0;
+
     fn index<F: Fn(usize) + Sync>(&mut self, tasks: usize, body: F) -> Option<()> {
         (0..tasks).for_each(body);
         Some(())

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use benches::work::{Random, steps};
 
 use super::load::{Empty, Indexed, Load, Steps};
-use super::{Question, Row, Unit};
+use super::{Question, Row};
 use crate::measure::{Budget, Outcome, timed};
 use crate::peer::Session;
 
@@ -47,12 +47,10 @@ const SHORT: f64 = 87.0;
 
 pub(crate) fn rows() -> Vec<Row> {
     use Kind::{Empty, Heavy, Indexed, Short, Tailed};
-    let row = |group, name: &str, tasks, kind, way| Row {
-        group,
-        name: name.to_owned(),
-        unit: Unit::Time,
-        real_work: !matches!(kind, Empty | Indexed),
-        question: Question::Loop(Arc::new(Loop { tasks, kind, way, work: OnceLock::new() })),
+    let row = |group, name: &str, tasks, kind, way| {
+        let question = Loop { tasks, kind, way, work: OnceLock::new() };
+        let real_work = !matches!(kind, Empty | Indexed);
+        Row { real_work, ..Row::new(group, name, Question::Loop(Arc::new(question))) }
     };
     let ways = [("by index", Way::Index), ("map into", Way::Map), ("parameters built", Way::Slice)];
     let thousand = [
