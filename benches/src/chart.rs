@@ -11,7 +11,7 @@ use crate::stats;
 const NEUTRAL: RGBColor = RGBColor(128, 134, 142);
 const GRID: RGBAColor = RGBAColor(128, 134, 142, 0.25);
 /// The first is ours; the others differ from each other as far as so many can.
-const COLOURS: [RGBColor; 12] = [
+const COLOURS: [RGBColor; 15] = [
     RGBColor(229, 72, 77),
     RGBColor(62, 130, 246),
     RGBColor(34, 165, 89),
@@ -23,8 +23,14 @@ const COLOURS: [RGBColor; 12] = [
     RGBColor(90, 160, 220),
     RGBColor(150, 110, 90),
     RGBColor(130, 160, 60),
+    RGBColor(190, 150, 200),
+    RGBColor(210, 190, 60),
+    RGBColor(70, 100, 190),
     NEUTRAL,
 ];
+
+/// So wide is the margin with the names.
+const LEGEND: u32 = 200;
 
 /// Why a chart could not be drawn.
 pub type Error = Box<dyn std::error::Error>;
@@ -87,14 +93,14 @@ fn decades(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
 ///
 /// If the file cannot be written.
 pub fn lines(path: &Path, title: &str, x: Axis, y: Axis, series: &[Series]) -> Result<(), Error> {
-    let area = SVGBackend::new(path, (860, 480)).into_drawing_area();
+    let area = SVGBackend::new(path, (900, 480)).into_drawing_area();
     let points = || series.iter().flat_map(|line| &line.points);
     let xs = decades(points().map(|point| point.0));
     let ys = decades(points().map(|point| point.1));
     let mut chart = ChartBuilder::on(&area)
         .caption(title, text(17))
         .margin(12)
-        .margin_right(170)
+        .margin_right(LEGEND)
         .x_label_area_size(44)
         .y_label_area_size(70)
         .build_cartesian_2d(xs.log_scale(), ys.log_scale())?;
@@ -122,13 +128,13 @@ pub fn lines(path: &Path, title: &str, x: Axis, y: Axis, series: &[Series]) -> R
 /// If the file cannot be written.
 pub fn strips(path: &Path, title: &str, rows: &[String], series: &[Series]) -> Result<(), Error> {
     let height = 110 + 18 * rows.len() as u32;
-    let area = SVGBackend::new(path, (980, height)).into_drawing_area();
+    let area = SVGBackend::new(path, (1020, height)).into_drawing_area();
     let ratios = series.iter().flat_map(|dots| &dots.points).map(|dot| dot.1);
     let ratios = decades(ratios.chain([0.5, 2.0]));
     let mut chart = ChartBuilder::on(&area)
         .caption(title, text(17))
         .margin(12)
-        .margin_right(150)
+        .margin_right(LEGEND)
         .x_label_area_size(44)
         .y_label_area_size(300)
         .build_cartesian_2d(ratios.log_scale(), -0.5..rows.len() as f64 - 0.5)?;
@@ -165,7 +171,7 @@ fn legend<'a>(
 ) -> Result<(), Error> {
     let (width, _) = area.dim_in_pixel();
     for (number, name) in names.enumerate() {
-        let (x, y) = (width as i32 - 142, 56 + 20 * number as i32);
+        let (x, y) = ((width - LEGEND) as i32 + 18, 56 + 20 * number as i32);
         area.draw(&Circle::new((x, y), 5, colour(number).filled()))?;
         area.draw(&Text::new(name.to_owned(), (x + 12, y - 7), text(13)))?;
     }

@@ -50,6 +50,28 @@ pub fn steps(nanoseconds: f64) -> u64 {
     (nanoseconds / calibrate()).round().max(1.0) as u64
 }
 
+/// Returns how many steps make tasks that take so many nanoseconds when one follows another. Short tasks overlap: a core
+/// begins the next while it waits for the steps of the last, so that their number is found by trials.
+pub fn steps_in_a_row(nanoseconds: f64) -> u64 {
+    const TASKS: u64 = 1_000;
+    let row = |steps| {
+        let trial = |_| {
+            let start = Instant::now();
+            (0..TASKS).for_each(|seed| {
+                black_box(chain(seed, steps));
+            });
+            start.elapsed()
+        };
+        let fastest = (0..100).map(trial).min().unwrap_or(Duration::ZERO);
+        fastest.as_secs_f64() * 1e9 / TASKS as f64
+    };
+    let mut count = steps(nanoseconds);
+    for _ in 0..3 {
+        count = ((count as f64 * nanoseconds / row(count)).round() as u64).max(1);
+    }
+    count
+}
+
 /// A small generator of numbers that look random and are the same in every run.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
