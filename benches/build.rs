@@ -45,7 +45,14 @@ impl Library {
         let out = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo names a folder for the output"));
         self.probe(&shim, &out)?;
         let mut build = cc::Build::new();
-        build.cpp(true).std("c++17").opt_level(3).flag(self.flag).warnings(true).file(&shim);
+        build
+            .cargo_warnings(false)
+            .cpp(true)
+            .std("c++17")
+            .opt_level(3)
+            .flag(self.flag)
+            .warnings(true)
+            .file(&shim);
         build.try_compile(&format!("shim_{}", self.name)).map_err(|error| one_line(&error.to_string()))?;
         println!("cargo::rustc-link-lib=dylib={}", self.link);
         Ok(())
@@ -53,7 +60,11 @@ impl Library {
 
     /// Compiles and links the shim with an empty `main`, which it has under `PROBE`.
     fn probe(&self, shim: &Path, out: &Path) -> Result<(), String> {
-        let compiler = cc::Build::new().cpp(true).try_get_compiler().map_err(|_| "no C++ compiler")?;
+        let compiler = cc::Build::new()
+            .cargo_warnings(false)
+            .cpp(true)
+            .try_get_compiler()
+            .map_err(|_| "no C++ compiler")?;
         let mut command = Command::new(compiler.path());
         command.args(["-std=c++17", "-DPROBE", self.flag]).arg(shim);
         command.arg(format!("-l{}", self.link)).arg("-o").arg(out.join(format!("probe_{}", self.name)));

@@ -84,3 +84,25 @@ impl Drop for LiveBytes {
         ON.store(false, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[global_allocator]
+    static ALLOCATOR: Counting = Counting;
+
+    /// One test for both, as what is counted is the process's. Other tests may allocate meanwhile, so there are many here.
+    #[test]
+    fn allocations_and_bytes_are_counted() {
+        const MANY: usize = 100_000;
+        let mut boxes = Vec::with_capacity(MANY);
+        let live = LiveBytes::follow();
+        boxes.extend((0..MANY).map(|i| Box::new([i; 8])));
+        let grown = live.grown() as usize;
+        drop(live);
+        assert!((64 * MANY..65 * MANY).contains(&grown), "{grown}");
+        let allocations = count(|| boxes = boxes.iter().cloned().collect()) as usize;
+        assert!((MANY..MANY + MANY / 10).contains(&allocations), "{allocations}");
+    }
+}

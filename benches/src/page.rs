@@ -97,3 +97,34 @@ impl Table {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_marks_is_replaced() {
+        let page =
+            "before\n<!-- begin: a -->\nold\n<!-- end: a -->\n<!-- begin: b -->\n<!-- end: b -->\nafter\n";
+        let replaced = replace(page, "a", "new\n").expect("the marks are there");
+        let expected = "before\n<!-- begin: a -->\n\nnew\n\n<!-- end: a -->\n<!-- begin: b -->\n<!-- end: b -->\nafter\n";
+        assert_eq!(replaced, expected);
+        assert_eq!(replace(&replaced, "a", "new").as_deref(), Some(expected), "a second run changes nothing");
+        assert_eq!(replace(page, "c", "new"), None);
+    }
+
+    #[test]
+    fn the_page_has_the_marks_of_every_section() {
+        let page = fs::read_to_string(docs().join("benchmarks.md")).expect("the page is there");
+        for section in ["peers", "queues", "growth", "counts"] {
+            assert!(replace(&page, section, "").is_some(), "{section}");
+        }
+    }
+
+    #[test]
+    fn tables_align_figures_to_the_right() {
+        let mut table = Table::new(["name", "a", "b"]);
+        table.row(["x", "1", "2"]);
+        assert_eq!(table.finish(), "| name | a | b |\n| --- | ---: | ---: |\n| x | 1 | 2 |\n");
+    }
+}

@@ -54,3 +54,22 @@ pub fn number(value: f64) -> String {
         _ => format!("{value:.0}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_samples() {
+        let samples = Samples::new([5.0, 1.0, 4.0, 2.0, 3.0]);
+        assert_eq!([0.0, 0.5, 0.9, 1.0].map(|share| samples.at(share)), [1.0, 3.0, 5.0, 5.0].map(Some));
+        assert_eq!(Samples::default().median(), None);
+    }
+
+    #[test]
+    fn figures_have_three_digits_that_count() {
+        assert_eq!([0.0, 1.234, 12.34, 123.4].map(number), ["0", "1.23", "12.3", "123"]);
+        assert_eq!([9.996, 99.96].map(number), ["10.0", "100"]);
+        assert_eq!([870.0, 8_520.0, 3.1e7, 2e9].map(time), ["870 ns", "8.52 us", "31.0 ms", "2.00 s"]);
+    }
+}
