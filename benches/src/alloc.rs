@@ -102,7 +102,7 @@ mod tests {
         let grown = live.grown() as usize;
         drop(live);
         assert!((64 * MANY..65 * MANY).contains(&grown), "{grown}");
-        let allocations = count(|| boxes = boxes.iter().cloned().collect()) as usize;
+        let allocations = count(|| boxes = boxes.to_vec()) as usize;
         assert!((MANY..MANY + MANY / 10).contains(&allocations), "{allocations}");
     }
 }

@@ -8,7 +8,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A library, its shim in `cpp`, the compiler's flag and what has to be linked.
+/// A library, its shim beside this file, the compiler's flag and what has to be linked.
 struct Library {
     name: &'static str,
     flag: &'static str,
@@ -22,7 +22,6 @@ const LIBRARIES: [Library; 2] = [
 
 fn main() {
     println!("cargo::rerun-if-changed=cpp");
-    println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CXX");
     for library in LIBRARIES {
         let name = library.name;
