@@ -24,7 +24,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use benches::chart::{self, Axis, Series};
-use benches::machine::{self, Busy};
+use benches::machine::Watch;
 use benches::page::{self, Table};
 use benches::stats::{Samples, time};
 use benches::work::{chain, steps_in_a_row};
@@ -306,12 +306,12 @@ fn run(cli: &Cli) -> Result<(), chart::Error> {
     let questions = questions(cli.quick);
     let points = questions.iter().map(|question| question.sizes.len()).sum::<usize>();
     let bar = ProgressBar::new((rounds * points) as u64);
-    let busy = Busy::now();
+    let watch = Watch::begin();
     let answers: Vec<_> = questions.iter().map(|question| ask(question, rounds, &bar)).collect();
     bar.finish_and_clear();
     let command = if cli.quick { "-- --quick --write-docs" } else { "-- --write-docs" };
     let command = format!("cargo bench -p benches --bench growth {command}");
-    let mut text = page::provenance(&command, busy.and_then(|busy| busy.others_since()));
+    let mut text = page::provenance(&command, &watch);
     text.push_str("\n\n");
     for (question, series) in questions.iter().zip(&answers) {
         let described = describe(question, series);
@@ -330,7 +330,6 @@ fn run(cli: &Cli) -> Result<(), chart::Error> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    machine::doubts().iter().for_each(|doubt| println!("note: {doubt}"));
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

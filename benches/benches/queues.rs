@@ -24,7 +24,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
-use benches::machine::{self, Busy};
+use benches::machine::Watch;
 use benches::page::{self, Table};
 use benches::stats::{Samples, time};
 use clap::Parser;
@@ -242,8 +242,7 @@ fn measure(cli: &Cli) -> Vec<[Samples; NAMES.len()]> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    machine::doubts().iter().for_each(|doubt| println!("note: {doubt}"));
-    let busy = Busy::now();
+    let watch = Watch::begin();
     let figures = measure(&cli);
     let mut table = Table::new(["time per value, p50 (p10 .. p90)"].into_iter().chain(NAMES));
     for (sides, queues) in SIDES.iter().zip(&figures) {
@@ -261,8 +260,7 @@ fn main() -> ExitCode {
     println!("{text}");
     let command = if cli.quick { "-- --quick --write-docs" } else { "-- --write-docs" };
     let command = format!("cargo bench -p benches --bench queues {command}");
-    let others = busy.and_then(|busy| busy.others_since());
-    let text = format!("{}\n\n{text}", page::provenance(&command, others));
+    let text = format!("{}\n\n{text}", page::provenance(&command, &watch));
     if cli.write_docs
         && let Err(error) = page::write("queues", &text)
     {

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::machine;
+use crate::machine::{self, Watch};
 
 /// Returns the folder of the charts, and makes it if it is not there.
 ///
@@ -51,14 +51,12 @@ fn replace(page: &str, section: &str, text: &str) -> Option<String> {
 }
 
 /// Says where, when and by what a section was measured, and what speaks against it.
-pub fn provenance(command: &str, others: Option<f64>) -> String {
-    let mut text = format!("Measured {} on {}, by `{command}`.", machine::today(), machine::description());
-    if let Some(others) = others {
+pub fn provenance(command: &str, watch: &Watch) -> String {
+    let (day, machine) = (machine::today(), machine::description());
+    let mut text = format!("Measured {day} on {machine}, by `{command}`.");
+    for doubt in watch.doubts() {
         // Writing to a string does not fail.
-        let _ = write!(text, " Other processes used {:.1} % of the machine meanwhile.", others * 100.0);
-    }
-    for doubt in machine::doubts() {
-        let _ = write!(text, " **Note:** {doubt}.");
+        let _ = write!(text, " *Note:* {doubt}.");
     }
     text
 }

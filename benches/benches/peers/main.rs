@@ -13,8 +13,9 @@
 //! might suffer. A figure is the median of all samples; the 10th and 90th percentiles, the processor time and the least
 //! and greatest median of a visit stand beside it.
 //!
-//! The results of every sample are checked; a wrong one ends the run. Rows with real work also show the *ideal*, half of
-//! what one thread takes, and a peer that needs less than nine tenths of it fails the run: work was removed.
+//! The results of every sample are checked; a peer with a wrong one leaves the row, and the run fails. Rows with real work
+//! also show the *ideal*, half of what one thread takes, and a peer that needs less than nine tenths of it fails the run
+//! too: work was removed.
 //!
 //! # What is fair
 //!
@@ -36,6 +37,9 @@
 //! | OpenMP | 1 worker and the caller | `schedule(static)`; `guided` if uneven | `task` in a `single` |
 //! | oneTBB | 1 worker and the caller | `parallel_for`, automatic partitioner | `task_group` |
 //!
+//! - A batch of the seed's surface is one call where a peer has one, zero-pool and its predecessors, and a task each elsewhere.
+//!   Its parameters lie ready in *submit and wait*, and are built within the call in *parameters built*; there the others run
+//!   their loop over the slice.
 //! - All pools have their default settings, spinning included, but for the number of threads.
 //! - Peers in Rust see the tasks as generic closures. The two in C++ get ranges by a function pointer, and the loop over a
 //!   range is Rust: what a C++ compiler makes of a loop whose body it knows. Guided loops and tasks are one call each.
@@ -44,13 +48,9 @@
 //!   it is idle.
 
 use std::process::ExitCode;
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
-use benches::machine::{self, Busy};
+use benches::machine::{self, Watch};
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 
 mod cli;
 mod measure;
@@ -59,19 +59,13 @@ mod report;
 mod results;
 mod roster;
 mod table;
+mod tour;
 mod workload;
 
 use cli::Cli;
-use measure::{Budget, Outcome, Sample};
-use results::Standing;
-use roster::Peer;
-use workload::{Ask, Row};
 
 #[global_allocator]
 static ALLOCATOR: benches::alloc::Counting = benches::alloc::Counting;
-
-/// A visit that takes longer than this will not end.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -84,87 +78,24 @@ fn main() -> ExitCode {
         peers.iter().for_each(|peer| println!("peer: {}", peer.name()));
         return ExitCode::SUCCESS;
     }
-    for doubt in machine::doubts() {
-        println!("note: {doubt}");
-    }
     println!("{}", machine::description());
-    let busy = Busy::now();
-    let standings = match run(&rows, &peers, &cli) {
-        Ok(standings) => standings,
-        Err(wrong) => {
-            eprintln!("error: {wrong}");
+    let watch = Watch::begin();
+    let tour = match tour::run(&rows, &peers, cli.rounds(), cli.budget()) {
+        Ok(tour) => tour,
+        Err(error) => {
+            eprintln!("error: {error}");
             return ExitCode::FAILURE;
         }
     };
-    standings.iter().for_each(table::print);
-    table::print_summary(&standings);
-    let others = busy.and_then(|busy| busy.others_since());
-    if let Some(others) = others {
-        println!("\nOther processes used {:.1} % of the machine during the run.", others * 100.0);
-    }
+    tour.standings.iter().for_each(table::print);
+    table::print_summary(&tour.standings);
+    watch.doubts().iter().for_each(|doubt| println!("note: {doubt}"));
+    tour.wrong.iter().for_each(|wrong| eprintln!("error: {wrong}"));
     if cli.write_docs
-        && let Err(error) = report::write(&standings, &cli.command(), others)
+        && let Err(error) = report::write(&tour, &cli.command(), &watch)
     {
         eprintln!("error: the documentation could not be written: {error}");
         return ExitCode::FAILURE;
     }
-    verify(&standings)
-}
-
-/// Fails if somebody was faster than the work allows.
-fn verify(standings: &[Standing]) -> ExitCode {
-    let mut code = ExitCode::SUCCESS;
-    for standing in standings {
-        for peer in standing.impossible() {
-            eprintln!("error: {}: {} is faster than the work allows", standing.row.title(), peer.name());
-            code = ExitCode::FAILURE;
-        }
-    }
-    code
-}
-
-/// Visits every peer for every row in every round.
-fn run(rows: &[Row], peers: &[Peer], cli: &Cli) -> Result<Vec<Standing>, String> {
-    let (rounds, budget) = (cli.rounds(), cli.budget());
-    let of_all = |row: &Row| if row.once { 1 } else { rounds } * peers.len();
-    let bar = ProgressBar::new(rows.iter().map(of_all).sum::<usize>() as u64);
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} visits, {eta} left  {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let mut visits: Vec<Vec<(Peer, Vec<Vec<Sample>>)>> =
-        rows.iter().map(|_| peers.iter().map(|peer| (*peer, Vec::new())).collect()).collect();
-    for round in 0..rounds {
-        for (row, visits) in rows.iter().zip(&mut visits) {
-            if row.once && round > 0 {
-                continue;
-            }
-            for turn in 0..peers.len() {
-                let (peer, visits) = &mut visits[(turn + round) % peers.len()];
-                bar.set_message(format!("{}: {}", row.title(), peer.name()));
-                let wrong = |what| format!("{}: {}: {what}", row.title(), peer.name());
-                visits.extend(visit(*peer, row, budget).map_err(wrong)?);
-                bar.inc(1);
-            }
-        }
-    }
-    bar.finish_and_clear();
-    Ok(rows.iter().zip(&visits).map(|(row, visits)| Standing::new(row.clone(), visits)).collect())
-}
-
-/// Makes one visit on a thread of its own, which some peers take for the life of their workers.
-fn visit(peer: Peer, row: &Row, budget: Budget) -> Outcome {
-    let (send, receive) = mpsc::channel();
-    let row = row.clone();
-    let visitor = thread::spawn(move || {
-        let outcome = peer.visit(Ask { row: &row, budget: &budget });
-        // Nobody listens when patience is over.
-        let _ = send.send(outcome);
-    });
-    let outcome = receive.recv_timeout(PATIENCE).unwrap_or_else(|error| {
-        Err(match error {
-            mpsc::RecvTimeoutError::Timeout => format!("no end after {} s", PATIENCE.as_secs()),
-            mpsc::RecvTimeoutError::Disconnected => "the visit panicked".to_owned(),
-        })
-    })?;
-    visitor.join().map_err(|_| "the visit panicked".to_owned())?;
-    Ok(outcome)
+    if tour.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -3,26 +3,32 @@
 use std::fmt::Write as _;
 
 use benches::chart::{self, Axis, Series};
+use benches::machine::Watch;
 use benches::page::{self, Table};
 
 use crate::results::{Cell, Standing, Verdict};
 use crate::roster::{self, Peer};
+use crate::tour::Tour;
 use crate::workload::Unit;
 
 /// The rows of this group differ in the number of tasks alone.
 const BY_SIZE: &str = "empty tasks by index";
 
 /// Writes page and charts.
-pub(crate) fn write(standings: &[Standing], command: &str, others: Option<f64>) -> Result<(), chart::Error> {
+pub(crate) fn write(tour: &Tour, command: &str, watch: &Watch) -> Result<(), chart::Error> {
+    let standings = tour.standings.as_slice();
     let folder = page::charts()?;
     overview(&folder.join("overview.svg"), standings)?;
     sizes(&folder.join("sizes.svg"), standings)?;
-    let mut text = page::provenance(command, others);
+    let mut text = page::provenance(command, watch);
     let samples: usize =
         standings.iter().flat_map(|standing| &standing.cells).map(|cell| cell.wall.len()).sum();
     let _ = write!(text, " {samples} samples in all.\n\n");
     for (peer, reason) in roster::missing() {
         let _ = write!(text, "{peer} was not there: {reason}.\n\n");
+    }
+    for wrong in &tour.wrong {
+        let _ = write!(text, "**Wrong**: {wrong}.\n\n");
     }
     text.push_str(&verdicts(standings));
     text.push_str(

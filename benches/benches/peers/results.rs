@@ -5,6 +5,7 @@ use benches::stats::Samples;
 use crate::measure::Sample;
 use crate::peer::THREADS;
 use crate::roster::Peer;
+use crate::tour::Visits;
 use crate::workload::Row;
 
 /// A difference is called one when it is more than this share of the lesser figure.
@@ -63,9 +64,9 @@ impl Verdict {
 }
 
 impl Standing {
-    pub(crate) fn new(row: Row, visits: &[(Peer, Vec<Vec<Sample>>)]) -> Self {
-        let answered = visits.iter().filter(|(_, visits)| !visits.is_empty());
-        let mut cells: Vec<_> = answered.map(|(peer, visits)| Cell::new(*peer, visits)).collect();
+    pub(crate) fn new(row: Row, visits: &[Visits]) -> Self {
+        let answered = visits.iter().filter(|visits| !visits.samples.is_empty());
+        let mut cells: Vec<_> = answered.map(|visits| Cell::new(visits.peer, &visits.samples)).collect();
         cells.sort_by(|a, b| a.median().total_cmp(&b.median()));
         Self { row, cells }
     }
