@@ -1,7 +1,15 @@
-//! Shared by the benchmarks: how long they measure, and a batch whose tasks can be counted.
+//! Shared by the benchmarks: how long they measure, a batch whose tasks can be counted, and the instruments.
 //!
 //! Every benchmark answers one question, which its module states, and checks its own result: a benchmark whose work
 //! folds away, or runs twice, fails instead of reporting a number.
+
+pub mod alloc;
+pub mod chart;
+pub mod clock;
+pub mod machine;
+pub mod page;
+pub mod stats;
+pub mod work;
 
 use core::cell::Cell;
 use core::hint::black_box;
