@@ -93,7 +93,7 @@ unsafe impl Node for Number {
         &self.next
     }
 
-    fn is_exhausted(&self) -> bool {
+    fn is_spent(&self) -> bool {
         self.taken.load(Ordering::Relaxed)
     }
 
