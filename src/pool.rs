@@ -150,7 +150,7 @@ impl ZeroPool {
     /// # Safety
     ///
     /// - As for [`Batch::new`], for the time of this call.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn run_alone(&self, tasks: usize, work: Work) -> (usize, Option<Payload>) {
         if tasks <= 1 || self.workers() == 1 {
             // SAFETY: passed on to the caller.
@@ -174,6 +174,7 @@ impl ZeroPool {
     /// # Safety
     ///
     /// - As for [`Batch::new`], for the time of this call.
+    #[inline(never)]
     unsafe fn run_watched(&self, tasks: usize, work: Work, known: Estimate) -> (usize, Option<Payload>) {
         let slice = usize::try_from(known.slice()).unwrap_or(usize::MAX);
         let (mut done, mut nanos, mut first) = (0, 0, None);
