@@ -141,7 +141,8 @@ pub fn strips(path: &Path, title: &str, rows: &[String], series: &[Series]) -> R
     let mut mesh = chart.configure_mesh();
     mesh.axis_style(NEUTRAL).bold_line_style(GRID).light_line_style(TRANSPARENT).label_style(text(13));
     mesh.disable_y_mesh().y_labels(0).x_desc("time, as a multiple of zero-pool's").axis_desc_style(text(14));
-    mesh.x_label_formatter(&|value| format!("{value} x")).draw()?;
+    let x = Axis::Number("");
+    mesh.x_label_formatter(&|value| format!("{} x", x.write(*value))).draw()?;
     let place = |row: usize| (rows.len() - 1 - row) as f64;
     for (row, name) in rows.iter().enumerate() {
         let at = chart.backend_coord(&(1.0, place(row)));

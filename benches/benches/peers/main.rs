@@ -10,8 +10,12 @@
 //! A run has rounds. In each round, for each row, every peer is visited in turn: a fresh thread starts a fresh pool, warms
 //! up, takes samples and ends the pool. So a disturbance of some seconds hits all peers alike, and a figure has samples
 //! from all over the run. The order of the peers is turned by one from round to round, as the one after a pool that spins
-//! might suffer. A figure is the median of all samples; the 10th and 90th percentiles, the processor time and the least
-//! and greatest median of a visit stand beside it.
+//! might suffer. A figure is the median of all samples; the 10th, 90th and 99th percentiles, the processor time and the
+//! least and greatest median of a visit stand beside it.
+//!
+//! A sample is one call where that takes long enough, or where the workers are to be cold, and otherwise the mean of as many
+//! calls as fill a tenth of a millisecond: the percentiles of short calls are those of such means, and show disturbances,
+//! not single slow calls. What submits only, or meets once, is one call, and includes a look at the clock.
 //!
 //! The results of every sample are checked; a peer with a wrong one leaves the row, and the run fails. Rows with real work
 //! also show the *ideal*, half of what one thread takes, and a peer that needs less than nine tenths of it fails the run
