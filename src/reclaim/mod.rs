@@ -50,19 +50,19 @@
 //!
 //! [crossbeam-epoch]: https://docs.rs/crossbeam-epoch
 
-#[cfg(any(not(loom), crossbeam_loom))]
+#[cfg(any(not(any(loom, shuttle)), crossbeam_loom))]
 mod epoch;
-#[cfg(all(loom, not(crossbeam_loom)))]
+#[cfg(all(any(loom, shuttle), not(crossbeam_loom)))]
 mod oracle;
 
-#[cfg(any(not(loom), crossbeam_loom))]
+#[cfg(any(not(any(loom, shuttle)), crossbeam_loom))]
 use self::epoch as imp;
-#[cfg(all(loom, not(crossbeam_loom)))]
+#[cfg(all(any(loom, shuttle), not(crossbeam_loom)))]
 use self::oracle as imp;
 
-#[cfg(all(loom, not(crossbeam_loom)))]
+#[cfg(all(any(loom, shuttle), not(crossbeam_loom)))]
 pub use imp::Oracle;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub use imp::assert_unpinned;
 pub use imp::{Canary, Domain, Guard};
 

@@ -13,12 +13,9 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use loom::alloc::Track;
-use loom::cell::UnsafeCell;
-use loom::sync::atomic::{AtomicUsize, Ordering};
-
 use super::Retire;
-use crate::sync::each_thread;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Track, UnsafeCell, each_thread};
 
 /// When a retired node dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
