@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-pub use loom::cell::UnsafeCell;
 pub use loom::alloc::Track;
+pub use loom::cell::UnsafeCell;
 pub use loom::sync::{Arc, Mutex, MutexGuard, atomic};
 
 /// Threads, and how many of them the machine has room for.
