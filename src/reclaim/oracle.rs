@@ -69,15 +69,14 @@ impl Book {
         self.dying.iter().any(|corpse| self.due(oracle, corpse))
     }
 
-    fn kill_due(&mut self, oracle: Oracle) {
+    /// Moves what is due to the quarantine; its canaries are to be killed when the book is closed.
+    fn take_due(&mut self, oracle: Oracle) -> Vec<NonNull<Canary>> {
         let mut dying = std::mem::take(&mut self.dying);
         let dead: Vec<_> = dying.extract_if(.., |corpse| self.due(oracle, corpse)).collect();
         self.dying = dying;
-        for corpse in dead {
-            // SAFETY: the canary lives inside of `memory`, which the corpse owns.
-            unsafe { corpse.canary.as_ref() }.kill();
-            self.quarantine.push(corpse);
-        }
+        let canaries = dead.iter().map(|corpse| corpse.canary).collect();
+        self.quarantine.extend(dead);
+        canaries
     }
 }
 
@@ -165,13 +164,13 @@ impl Guard {
         if self.shared.oracle == Oracle::Retirement {
             self.shared.retired.fetch_add(1, Ordering::Release);
         }
-        let mut book = self.shared.book();
         // SAFETY: the node lives until its kill, and the caller owes that this is its only retirement.
         let canary = NonNull::from(unsafe { node.as_ref() }.canary());
-        // SAFETY: the caller owes that this is the node's only retirement, so the box is made once.
-        let memory = unsafe { Box::from_raw(node.as_ptr()) };
         // SAFETY: as above; the canary is read before anything can kill it.
         unsafe { canary.as_ref() }.touch();
+        let mut book = self.shared.book();
+        // SAFETY: the caller owes that this is the node's only retirement, so the box is made once.
+        let memory = unsafe { Box::from_raw(node.as_ptr()) };
         let older = book.guards.clone();
         book.dying.push(Corpse { memory, canary, older });
     }
@@ -198,7 +197,12 @@ impl Drop for Guard {
             let mut book = shared.book();
             // Who pinned meanwhile has not acquired this kill, and its own unpin will come by here.
             if shared.oracle == Oracle::Retirement || book.next_guard == pins {
-                book.kill_due(shared.oracle);
+                let dead = book.take_due(shared.oracle);
+                drop(book);
+                for canary in dead {
+                    // SAFETY: the canary lies in memory that is quarantined as long as the domain.
+                    unsafe { canary.as_ref() }.kill();
+                }
             }
         }
     }

@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | [`atomic`], [`Arc`], [`Mutex`] | `std` | `loom` | `shuttle`; its `Arc` is `std`'s |
 //! | [`thread`], `each_thread!` | `std` | `loom`; two threads at once | `shuttle`; two threads at once |
-//! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses | `core`'s |
+//! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses | `core`'s; each entry is a step |
 //! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` | `shuttle::thread::park` |
 //! | [`Deadline`] | `Instant` | passes after one timed park | passes after a random number of looks |
 //! | `Track` | | `loom`'s, which reports leaks | a count that must be zero in the end |
@@ -22,8 +22,6 @@
 //! returns at once when no token is there, which is the expiry, and with the token when the wake-up came first; in
 //! shuttle's a random choice lets others go first. Both ends are explored, as neither knows time.
 
-#[cfg(not(loom))]
-mod cell;
 #[cfg(loom)]
 mod loom;
 #[cfg(shuttle)]

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use shuttle::rand::{Rng, thread_rng};
 
-pub use super::cell::UnsafeCell;
 pub use shuttle::sync::{Arc, Mutex, MutexGuard, atomic};
 
 /// Threads, and how many of them the machine has room for.
@@ -31,6 +30,37 @@ macro_rules! each_thread {
     };
 }
 pub(crate) use each_thread;
+
+/// A cell entered by closure. Each entry is a step of its own, as an access to plain memory is no part of the atomic one
+/// before it: in between, others may do what makes it come too late.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    /// Wraps `value`.
+    pub const fn new(value: T) -> Self {
+        Self(core::cell::UnsafeCell::new(value))
+    }
+
+    /// Hands `f` a pointer for reading; whoever reads through it must exclude writers for as long.
+    pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        step();
+        f(self.0.get())
+    }
+
+    /// Hands `f` a pointer for writing; whoever writes through it must exclude everybody else for as long.
+    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        step();
+        f(self.0.get())
+    }
+}
+
+/// Lets the scheduler choose who goes on.
+fn step() {
+    // shuttle knows no time: a sleep is a step that does nothing.
+    shuttle::thread::sleep(Duration::ZERO);
+}
 
 /// Blocks the thread that made it until its [`Unparker`] is used. It stays on that thread.
 ///

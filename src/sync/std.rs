@@ -5,7 +5,6 @@
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-pub use super::cell::UnsafeCell;
 pub use std::sync::{Arc, Mutex, MutexGuard, OnceLock, atomic};
 
 /// Threads, and how many of them the machine has room for.
@@ -25,6 +24,30 @@ macro_rules! each_thread {
     };
 }
 pub(crate) use each_thread;
+
+/// A cell entered by closure, so that the other side can see each access.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    /// Wraps `value`.
+    pub const fn new(value: T) -> Self {
+        Self(core::cell::UnsafeCell::new(value))
+    }
+
+    /// Hands `f` a pointer for reading; whoever reads through it must exclude writers for as long.
+    #[inline(always)]
+    pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// Hands `f` a pointer for writing; whoever writes through it must exclude everybody else for as long.
+    #[inline(always)]
+    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
 
 /// Blocks the thread that made it until its [`Unparker`] is used. It stays on that thread.
 #[derive(Debug)]

@@ -28,7 +28,9 @@ fn install() {
         shuttle::Runner::new(shuttle::scheduler::RandomScheduler::new_from_seed(0, 1), config).run(|| ());
         drop(panic::take_hook());
         panic::set_hook(Box::new(move |panic| {
-            let text = panic.payload_as_str().unwrap_or("a panic without a text");
+            let payload = panic.payload();
+            let owned = payload.downcast_ref().map(String::as_str);
+            let text = owned.or_else(|| payload.downcast_ref().copied()).unwrap_or("a panic without a text");
             if !WATCHED.get() {
                 tell(panic);
             } else if !PROMISED.iter().any(|promised| text.contains(promised)) {

@@ -69,8 +69,8 @@ pub fn asked() -> Option<Trial> {
                 driver::check_scenario(&scenario, 0, number("ZERO_POOL_SCHEDULES").unwrap_or(EACH) as usize)
             }
         };
-        let schedules = result.map_err(|failure| driver::explain(&scenario, &failure))?;
-        println!("{schedules} schedules held");
+        let held = result.map_err(|failure| driver::explain(&scenario, &failure))?;
+        println!("{} schedules held", held.schedules);
         Ok(())
     }))
 }

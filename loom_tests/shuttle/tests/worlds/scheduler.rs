@@ -122,14 +122,9 @@ thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Returns the steps of the longest schedule of the last run.
-pub fn longest() -> u32 {
-    LONGEST.get()
-}
-
-/// Returns and forgets how many steps have been taken on this thread.
-pub fn take_steps() -> u64 {
-    STEPS.take()
+/// Returns how many steps the schedules of this thread took, all of them and the longest.
+pub fn steps() -> (u64, u32) {
+    (STEPS.get(), LONGEST.get())
 }
 
 /// Returns when nobody else can take a step: all others have ended or wait.

@@ -85,7 +85,7 @@ fn round<Q: Fifo>(queue: &Q) {
 
 /// Yields schedules that stop before step `stop`. With priorities a thread may wait for ever for its turn, so that it is not
 /// the victim alone that stands.
-fn names(stop: u32, priorities: bool) -> impl FnMut(u32) -> Option<Name> + 'static {
+fn names(stop: u32, priorities: bool) -> impl FnMut(u32) -> Option<Name> + Send + 'static {
     let mut names = driver::names(0x57A1_1000 + u64::from(stop), SCHEDULES);
     move |longest| {
         let name = names(longest)?;
