@@ -99,7 +99,8 @@ fn nothing_outlives_a_schedule() {
 fn the_global_pool_is_no_part_of_a_model() {
     let root = Source::new("src/lib.rs", &read("src/lib.rs")).tokens;
     let models = ["any", "(", "loom", ",", "shuttle", ")"];
-    let guarded = [&["#", "[", "cfg", "(", "not", "("][..], &models, &[")", ")", "]", "mod", "global", ";"]].concat();
+    let guarded =
+        [&["#", "[", "cfg", "(", "not", "("][..], &models, &[")", ")", "]", "mod", "global", ";"]].concat();
     let found = (0..root.len()).any(|at| is(&root[at..], &guarded));
     assert!(found, "src/lib.rs: `mod global` must stand right behind `#[cfg(not(any(loom, shuttle)))]`");
 }
