@@ -38,6 +38,8 @@
 //! pinned soon after, the third on every ordering that the reclaimer's own fences might vouch for. **No proof in
 //! this crate leans on `pin` being a fence.**
 //!
+//! The larger worlds on shuttle run with the first, which kills no later than the others.
+//!
 //! With the cfg `crossbeam_loom` the models run on the real crossbeam-epoch.
 //!
 //! # Alternatives turned down

@@ -4,6 +4,9 @@
 //! so no modelled thread ever waits for it. What loom does see are two atomics that pass the causality which real
 //! epochs pass, and each node's canary cell, which turns *an access that a kill may overtake* into a race report in
 //! whatever order the two were explored.
+//!
+//! Under shuttle there is no causality to pass, and the canary is looked at in a step of its own, so that a kill may come
+//! right before the access.
 
 #![allow(clippy::disallowed_types, reason = "bookkeeping that must be no schedule point")]
 
