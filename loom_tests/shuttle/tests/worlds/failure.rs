@@ -12,6 +12,9 @@ use std::sync::Once;
 const PROMISED: [&str; 2] =
     ["a task panicked, and another waiter has its payload", "a task waits for the batch that it belongs to"];
 
+/// What `Track` says of a node that is left over.
+const LEAK: &str = "Allocation leaked";
+
 thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
     static FIRST: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -36,7 +39,10 @@ fn install() {
             } else if !PROMISED.iter().any(|promised| text.contains(promised)) {
                 let place = panic.location().map(ToString::to_string).unwrap_or_default();
                 FIRST.with_borrow_mut(|first| {
-                    first.get_or_insert_with(|| format!("{text} ({place})"));
+                    // A deadlock is told after its nodes are missed, which says less.
+                    if first.as_ref().is_none_or(|first| first.contains(LEAK)) {
+                        *first = Some(format!("{text} ({place})"));
+                    }
                 });
             }
         }));
