@@ -109,7 +109,7 @@ impl Estimate {
 }
 
 /// How many functions a pool remembers.
-const FUNCTIONS: usize = if cfg!(loom) { 2 } else { 128 };
+const FUNCTIONS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 128 };
 
 /// The estimates of one pool.
 #[derive(Debug)]

@@ -240,7 +240,7 @@ struct Bucket {
 
 /// How many buckets a lot has. Sleepers are at most as many as threads that wait, and they come and go under a lock
 /// that is held for a few instructions.
-const BUCKETS: usize = if cfg!(loom) { 1 } else { 16 };
+const BUCKETS: usize = if cfg!(any(loom, shuttle)) { 1 } else { 16 };
 
 /// Where sleepers stand, keyed by the address of the latch they wait for.
 #[derive(Debug)]

@@ -74,7 +74,7 @@ use floors::*;
 mod builder;
 mod disjoint;
 mod error;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod global;
 mod join;
 mod pool;
@@ -93,7 +93,7 @@ pub use builder::Builder;
 pub use error::BuildError;
 #[cfg(feature = "raw-tasks")]
 pub use future::TaskFuture;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub use global::global_pool;
 #[cfg(feature = "raw-tasks")]
 #[doc(hidden)]

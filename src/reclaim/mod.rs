@@ -40,6 +40,8 @@
 //! this crate leans on `pin` being a fence.** The fourth is for the models of a node's next use: there a stale pointer
 //! shows only by what it does to the second life.
 //!
+//! The larger worlds on shuttle run with the first, which kills no later than the others.
+//!
 //! With the cfg `crossbeam_loom` the models run on the real crossbeam-epoch.
 //!
 //! # Alternatives turned down
@@ -54,19 +56,19 @@
 
 use core::ptr::NonNull;
 
-#[cfg(any(not(loom), crossbeam_loom))]
+#[cfg(any(not(any(loom, shuttle)), crossbeam_loom))]
 mod epoch;
-#[cfg(all(loom, not(crossbeam_loom)))]
+#[cfg(all(any(loom, shuttle), not(crossbeam_loom)))]
 mod oracle;
 
-#[cfg(any(not(loom), crossbeam_loom))]
+#[cfg(any(not(any(loom, shuttle)), crossbeam_loom))]
 use self::epoch as imp;
-#[cfg(all(loom, not(crossbeam_loom)))]
+#[cfg(all(any(loom, shuttle), not(crossbeam_loom)))]
 use self::oracle as imp;
 
-#[cfg(all(loom, not(crossbeam_loom)))]
+#[cfg(all(any(loom, shuttle), not(crossbeam_loom)))]
 pub use imp::Oracle;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub use imp::assert_unpinned;
 pub use imp::{Canary, Domain, Guard};
 

@@ -4,6 +4,9 @@
 //! so no modelled thread ever waits for it. What loom does see are two atomics that pass the causality which real
 //! epochs pass, and each node's canary cell, which turns *an access that a kill may overtake* into a race report in
 //! whatever order the two were explored.
+//!
+//! Under shuttle there is no causality to pass, and the canary is looked at in a step of its own, so that a kill may come
+//! right before the access.
 
 #![allow(clippy::disallowed_types, reason = "bookkeeping that must be no schedule point")]
 
@@ -12,12 +15,9 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use loom::alloc::Track;
-use loom::cell::UnsafeCell;
-use loom::sync::atomic::{AtomicUsize, Ordering};
-
 use super::Retire;
-use crate::sync::each_thread;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Track, UnsafeCell, each_thread};
 
 /// When a retired node dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,18 +80,17 @@ impl Book {
         self.dying.iter().any(|corpse| self.due(oracle, corpse))
     }
 
-    /// Kills what is due, and returns what is to be used again: to be dropped when the book is closed.
-    fn kill_due(&mut self, oracle: Oracle) -> Vec<Corpse> {
+    /// Takes out what is due: its canaries are to be killed when the book is closed. What is not used again stays in quarantine.
+    fn take_due(&mut self, oracle: Oracle) -> (Vec<NonNull<Canary>>, Vec<Corpse>) {
         let mut dying = std::mem::take(&mut self.dying);
         let dead: Vec<_> = dying.extract_if(.., |corpse| self.due(oracle, corpse)).collect();
         self.dying = dying;
-        // SAFETY: the canary lives inside of the node, which the corpse owns.
-        dead.iter().for_each(|corpse| unsafe { corpse.canary.as_ref() }.kill());
+        let canaries = dead.iter().map(|corpse| corpse.canary).collect();
         if oracle == Oracle::Reuse {
-            return dead;
+            return (canaries, dead);
         }
         self.quarantine.extend(dead);
-        Vec::new()
+        (canaries, Vec::new())
     }
 }
 
@@ -179,9 +178,10 @@ impl Guard {
         if matches!(self.shared.oracle, Oracle::Retirement | Oracle::Reuse) {
             self.shared.retired.fetch_add(1, Ordering::Release);
         }
-        let mut book = self.shared.book();
         // SAFETY: the node lives until its kill, and the caller owes that this is its only retirement.
         let canary = NonNull::from(unsafe { node.as_ref() }.canary());
+        // SAFETY: as above; the canary is read before anything can kill it.
+        unsafe { canary.as_ref() }.touch();
         let reuse = self.shared.oracle == Oracle::Reuse;
         let reclaim = Box::new(move || match reuse {
             // SAFETY: the caller owes that this is the node's only retirement, and it is dead to all others.
@@ -189,8 +189,7 @@ impl Guard {
             // SAFETY: as above, and it came from a box.
             false => drop(unsafe { Box::from_raw(node.as_ptr()) }),
         });
-        // SAFETY: as above; the canary is read before anything can kill it.
-        unsafe { canary.as_ref() }.touch();
+        let mut book = self.shared.book();
         let older = book.guards.clone();
         book.dying.push(Corpse { reclaim: Some(reclaim), canary, older });
     }
@@ -216,12 +215,16 @@ impl Drop for Guard {
             }
             let mut book = shared.book();
             // Who pinned meanwhile has not acquired this kill, and its own unpin will come by here.
-            let dead = match shared.oracle {
-                Oracle::Kill if book.next_guard != pins => Vec::new(),
-                oracle => book.kill_due(oracle),
-            };
-            // Taking a node back is full of schedule points, and nobody may stop there with the book.
+            if shared.oracle == Oracle::Kill && book.next_guard != pins {
+                return;
+            }
+            let (canaries, dead) = book.take_due(shared.oracle);
+            // What follows is full of schedule points, and nobody may stop there with the book.
             drop(book);
+            for canary in canaries {
+                // SAFETY: the canary lies in a node that is quarantined as long as the domain, or in `dead`.
+                unsafe { canary.as_ref() }.kill();
+            }
             drop(dead);
         }
     }

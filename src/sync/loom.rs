@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+pub use loom::alloc::Track;
 pub use loom::cell::UnsafeCell;
 pub use loom::sync::{Arc, Mutex, MutexGuard, atomic};
 

@@ -1,44 +1,57 @@
-//! The door to every synchronisation primitive: `std` in a build, `loom` in a model.
+//! The door to every synchronisation primitive: `std` in a build, `loom` in a model, `shuttle` in a larger world.
 //!
-//! Nothing else in the crate names `std::sync` or `std::thread` (`clippy.toml` refuses it). The two sides export
-//! the same names with the same meaning; the door renames and never invents, or the models would check another
-//! program than the one that ships.
+//! Nothing else in the crate names `std::sync` or `std::thread` (`clippy.toml` refuses it). The sides export the same
+//! names with the same meaning; the door renames and never invents, or the models would check another program than
+//! the one that ships.
 //!
-//! | item | `std` side | `loom` side |
-//! |---|---|---|
-//! | [`atomic`], [`Arc`], [`Mutex`] | `std` | `loom` |
-//! | [`thread`], `each_thread!` | `std` | `loom`; two threads at once |
-//! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses |
-//! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` |
-//! | [`Deadline`] | `Instant` | passes after one timed park |
-//! | [`Stopwatch`] | `Instant` | all takes a millisecond |
+//! | item | `std` side | `loom` side | `shuttle` side |
+//! |---|---|---|---|
+//! | [`atomic`], [`Arc`], [`Mutex`] | `std` | `loom` | `shuttle`; its `Arc` is `std`'s |
+//! | [`thread`], `each_thread!` | `std` | `loom`; two threads at once | `shuttle`; two threads at once |
+//! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses | `core`'s; each entry is a step |
+//! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` | `shuttle::thread::park` |
+//! | [`Deadline`] | `Instant` | passes after one timed park | passes after a random number of looks |
+//! | [`Stopwatch`] | `Instant` | all takes a millisecond | a random time |
+//! | `Track` | | `loom`'s, which reports leaks | a count that must be zero in the end |
 //!
-//! **The parker is the one exception to renaming.** loom's own `park` hides races: its `unpark` is no schedule
+//! **loom's parker is the one exception to renaming.** loom's own `park` hides races: its `unpark` is no schedule
 //! point and hands its causality even to a running thread. A token under a lock has the semantics that std
 //! documents, *`unpark` before `park` makes `park` return at once, and a park may end for no reason*, and every
 //! step of it is a schedule point.
 //!
-//! **A timed park may return early.** The callers must therefore look again, and the model uses this: it returns
-//! at once when no token is there, which is the expiry, and with the token when the wake-up came first. Both ends
-//! are explored, as loom knows no time.
+//! **A timed park may return early.** The callers must therefore look again, and the models use this: in loom's it
+//! returns at once when no token is there, which is the expiry, and with the token when the wake-up came first; in
+//! shuttle's a random choice lets others go first. Both ends are explored, as neither knows time.
 
 #[cfg(loom)]
 mod loom;
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+mod shuttle;
+#[cfg(not(any(loom, shuttle)))]
 mod std;
 
 #[cfg(loom)]
 use self::loom as imp;
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+use self::shuttle as imp;
+#[cfg(not(any(loom, shuttle)))]
 use self::std as imp;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub use imp::OnceLock;
+#[cfg(any(loom, shuttle))]
+pub use imp::Track;
 pub(crate) use imp::each_thread;
 pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, Stopwatch, Unparker, UnsafeCell, atomic, thread};
 
 /// Names the side that was compiled in, for test drivers that refuse to run on the wrong one.
-pub const BACKEND: &str = if cfg!(loom) { "loom" } else { "std" };
+pub const BACKEND: &str = if cfg!(loom) {
+    "loom"
+} else if cfg!(shuttle) {
+    "shuttle"
+} else {
+    "std"
+};
 
 /// Locks `mutex` whether or not a thread panicked while it held it.
 ///

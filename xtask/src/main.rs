@@ -6,6 +6,7 @@ mod deep;
 mod environment;
 mod models;
 mod ordmut;
+mod shuttle;
 mod tree;
 
 use std::process::ExitCode;
@@ -26,12 +27,15 @@ enum Task {
     Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
     Ordmut(ordmut::Args),
+    /// Runs larger worlds under many more schedules than a plain test run.
+    Shuttle(shuttle::Args),
 }
 
 fn main() -> ExitCode {
     let end = match Cli::parse().task {
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
+        Task::Shuttle(args) => shuttle::run(&args),
     };
     end.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,10 +1,11 @@
-//! The twins have the features of the crate: what a twin does not know is silently off in its models.
+//! The twins have the features of the crate: what a twin does not know is silently off in its models. And a plain
+//! `cargo test` runs them: what is no default member is silently left out.
 
 use std::collections::BTreeSet;
 
 use toml::Table;
 
-use crate::source::{assert_none, assert_one, read, root};
+use crate::source::{assert_none, assert_one, read};
 
 const TWINS: [&str; 2] = ["loom_tests/Cargo.toml", "loom_tests/shuttle/Cargo.toml"];
 
@@ -29,11 +30,20 @@ fn check(crate_manifest: &str, twins: &[(&str, String)]) -> Vec<String> {
 
 #[test]
 fn twins_have_the_features_of_the_crate() {
-    let exist = TWINS.into_iter().filter(|path| root(path).exists());
-    let twins: Vec<_> = exist.map(|path| (path, read(path))).collect();
-    assert!(!twins.is_empty(), "none of {TWINS:?} exists");
+    let twins = TWINS.map(|path| (path, read(path)));
     assert!(!features(&read("Cargo.toml")).is_empty(), "the crate has no features");
     assert_none(&check(&read("Cargo.toml"), &twins));
+}
+
+#[test]
+fn twins_are_run_by_default() {
+    let manifest: Table = read("Cargo.toml").parse().expect("a manifest is TOML");
+    let members = manifest["workspace"]["default-members"].as_array().expect("a list of folders");
+    let is_member = |folder: &str| members.iter().any(|member| member.as_str() == Some(folder));
+    for twin in TWINS {
+        let folder = twin.strip_suffix("/Cargo.toml").expect("a manifest in a folder");
+        assert!(is_member(folder), "{folder} is no default member");
+    }
 }
 
 #[test]

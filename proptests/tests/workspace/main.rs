@@ -2,7 +2,7 @@
 //!
 //! | file | rule |
 //! |---|---|
-//! | [`features`] | the twin packages have the features of the crate |
+//! | [`features`] | the twin packages have the features of the crate, and are run by default |
 //! | [`floors`] | imports in `src` never run upward, and in no circle |
 //! | [`statics`] | nothing in `src` leaks from one modelled schedule to the next; `SeqCst` is for fences |
 //! | [`orderings`] | each atomic operation says what it pairs with, and the pair is in an ordering table |

@@ -1,15 +1,18 @@
 //! Nothing in `src` outlives a modelled schedule, and `SeqCst` is for fences.
 //!
 //! A static that can change leaks from one schedule of a model into the next. What each thread has for itself comes
-//! through the door of [`sync`](zero_pool::sync), whose `each_thread!` is loom's in a model and begins anew with each
-//! schedule. There are few such variables, and a new one is entered below.
+//! through the door of [`sync`](zero_pool::sync), whose `each_thread!` is loom's or shuttle's in a model and begins
+//! anew with each schedule. There are few such variables, and a new one is entered below.
 //!
 //! Loom treats `SeqCst` accesses as `AcqRel`: a proof that leans on them is a proof that was never run.
 
 use crate::source::{Source, Token, assert_none, assert_one, closing, is, read};
 
 /// Where the door is.
-const DOORS: [&str; 2] = ["src/sync/std.rs", "src/sync/loom.rs"];
+const DOORS: [&str; 3] = ["src/sync/std.rs", "src/sync/loom.rs", SHUTTLE];
+
+/// The door that has a static which shuttle makes anew for each schedule.
+const SHUTTLE: &str = "src/sync/shuttle.rs";
 
 /// The files that have a variable for each thread.
 const EACH_THREAD: [&str; 6] = [
@@ -27,7 +30,7 @@ const EACH_THREAD: [&str; 6] = [
     "src/costs.rs",
 ];
 
-/// The one static that changes: the pool of the whole program, which a model does not have (`cfg(not(loom))`).
+/// The one static that changes: the pool of the whole program, which a model does not have (`cfg(not(any(loom, shuttle)))`).
 const NOT_MODELLED: &str = "src/global.rs";
 
 /// What the type of a static may be made of: plain numbers, texts, functions, and arrays and references of them.
@@ -48,6 +51,8 @@ fn statics(source: &Source) -> Vec<String> {
         let rest = &tokens[at..];
         if is(rest, &["macro_rules", "!", "each_thread", "{"]) && DOORS.contains(&source.path.as_str()) {
             at += closing(rest, 3);
+        } else if is(rest, &["shuttle", "::", "lazy_static", "!"]) && source.path == SHUTTLE {
+            at += closing(rest, 4);
         } else if is(rest, &["thread_local", "!"]) {
             complaints.push(
                 source.complain(rest[0].line, "a thread-local outlives a schedule: use `each_thread!`"),
@@ -99,9 +104,11 @@ fn nothing_outlives_a_schedule() {
 #[test]
 fn the_global_pool_is_no_part_of_a_model() {
     let root = Source::new("src/lib.rs", &read("src/lib.rs")).tokens;
-    let guarded = ["#", "[", "cfg", "(", "not", "(", "loom", ")", ")", "]", "mod", "global", ";"];
+    let models = ["any", "(", "loom", ",", "shuttle", ")"];
+    let guarded =
+        [&["#", "[", "cfg", "(", "not", "("][..], &models, &[")", ")", "]", "mod", "global", ";"]].concat();
     let found = (0..root.len()).any(|at| is(&root[at..], &guarded));
-    assert!(found, "src/lib.rs: `mod global` must stand right behind `#[cfg(not(loom))]`");
+    assert!(found, "src/lib.rs: `mod global` must stand right behind `#[cfg(not(any(loom, shuttle)))]`");
 }
 
 #[test]
@@ -114,6 +121,9 @@ fn planted_statics_are_found() {
         ("thread_local! { static X: Cell<u8> = x(); }", "each_thread! { static X: Cell<u8> = x() }");
     let door = "macro_rules! each_thread { () => { ::std::thread_local! { static X: Y = x() } } }";
     assert_none(&planted("src/sync/std.rs", door));
+    let anew = "shuttle::lazy_static! { static ref X: Alive = x(); }";
+    assert_none(&planted("src/sync/shuttle.rs", anew));
+    assert_one(&planted("src/pool.rs", anew), &["src/pool.rs:1", "not plain"]);
     assert_one(&planted("src/pool.rs", door), &["src/pool.rs:1", "thread-local"]);
     assert_one(&planted("src/sync/std.rs", local), &["src/sync/std.rs:1", "thread-local"]);
     assert_none(&planted("src/frame.rs", each));
