@@ -18,7 +18,7 @@ pub(crate) struct Cli {
     /// Only rows whose title contains this; may be given several times.
     #[arg(long, value_name = "TEXT")]
     filter: Vec<String>,
-    /// Only peers whose name contains this, and `sequential`; may be given several times.
+    /// Only the peer of this name, or those whose names contain it, and `sequential`; may be given several times.
     #[arg(long, value_name = "NAME")]
     peer: Vec<String>,
     /// How many times every peer is visited for every row.
@@ -68,7 +68,9 @@ impl Cli {
     }
 
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        let named = |peer: &Peer| self.peer.iter().any(|name| peer.name().contains(name.as_str()));
+        let exact = |name: &str| Peer::ALL.iter().any(|peer| peer.name() == name);
+        let is = |peer: &Peer, name: &str| peer.name() == name || !exact(name) && peer.name().contains(name);
+        let named = |peer: &Peer| self.peer.iter().any(|name| is(peer, name));
         let wanted = |peer: &Peer| self.peer.is_empty() || *peer == Peer::Sequential || named(peer);
         Peer::ALL.iter().copied().filter(wanted).collect()
     }
