@@ -18,6 +18,7 @@ pages! {
     verification = "verification.md"
     backends = "backends.md"
     invariants = "invariants.md"
+    benchmarks = "benchmarks.md"
     decision_0001_claimed_head = "decisions/0001-claimed-head.md"
     decision_0002_pinning = "decisions/0002-pinning.md"
     decision_0003_one_word = "decisions/0003-one-word.md"
