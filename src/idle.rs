@@ -210,11 +210,19 @@ impl Idle {
     }
 
     /// Tells whether somebody is parked and nobody is looking, so that [`notify`](Self::notify) would wake.
-    #[inline]
+    #[inline(always)]
     pub fn may_wake(&self) -> bool {
         // ORDERING: Relaxed; a hint.
-        let word = Word(self.word.load(Ordering::Relaxed));
-        !word.has_looker() && word.top() != 0
+        let word = self.word.load(Ordering::Relaxed);
+        word & LOOKING == 0 && word & TOP != 0
+    }
+
+    /// Tells whether two are parked at least.
+    pub fn has_spare(&self) -> bool {
+        // ORDERING: Relaxed; a hint.
+        let top = Word(self.word.load(Ordering::Relaxed)).top();
+        // ORDERING: Relaxed; as above, and rubbish if the worker on top was popped meanwhile.
+        top != 0 && self.slots[top as usize - 1].below.load(Ordering::Relaxed) != 0
     }
 
     /// Wakes one parked worker to look for work, unless one is looking already or none is parked.

@@ -81,7 +81,14 @@ pub struct Injector {
     domain: Domain,
     depot: Arc<Depot>,
     guests: Latch,
+    crowd: u32,
 }
+
+/// Of the submissions one in so many unlinks what is spent, as looking at the head costs a cache line that workers write.
+const SWEEP: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
+
+/// How many batches per worker make a crowd.
+const CROWD: usize = 8;
 
 impl Injector {
     /// Makes an empty injector for `workers` workers.
@@ -98,6 +105,7 @@ impl Injector {
             domain: Domain::new(),
             depot: Depot::new(magazine),
             guests: Latch::idle(),
+            crowd: u32::try_from(CROWD * workers).unwrap_or(u32::MAX),
         }
     }
 
@@ -137,9 +145,11 @@ impl Injector {
         // SAFETY: just made from a box, and the only handle.
         let handle = unsafe { Handle::new(batch) };
         let guard = self.domain.pin();
-        self.sweep(&guard);
         // SAFETY: from a box, never linked, and the queue's hold keeps it until it is unlinked (N1).
-        unsafe { self.queue.push(batch, &guard) };
+        let place = unsafe { self.queue.push(batch, &guard) };
+        if place.is_multiple_of(SWEEP) {
+            self.sweep(&guard);
+        }
         drop(guard);
         // ORDERING: SeqCst; pairs with the fences in `found` and `announce` [W-fence]. If ours is first, they see the
         // batch; if theirs is first, we see them left or parked.
@@ -149,9 +159,14 @@ impl Injector {
     }
 
     /// Tells whether a submission would wake a worker now. The answer may be old when it is there.
-    #[inline]
+    #[inline(always)]
     pub fn may_wake(&self) -> bool {
         self.idle.may_wake()
+    }
+
+    /// Tells whether two workers are asleep at least.
+    pub fn has_spare(&self) -> bool {
+        self.idle.has_spare()
     }
 
     /// Claims tasks of the oldest batch that admits a worker, and joins it.
@@ -193,6 +208,12 @@ impl Injector {
         if more.is_some() {
             self.idle.notify();
         }
+    }
+
+    /// Tells whether so much is queued that a caller who can do its work alone had better. While all workers are busy, what
+    /// callers have run by themselves lies behind the oldest batch that still admits one.
+    pub fn is_crowded(&self) -> bool {
+        self.queue.len(&self.domain.pin()) > self.crowd
     }
 
     /// Unlinks what is spent at the head: when all workers are busy, only submitters come by.

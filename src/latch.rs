@@ -159,6 +159,12 @@ impl Latch {
         self.word.load(Ordering::Acquire) < TASK
     }
 
+    /// Tells whether somebody has announced to sleep, as far as the caller can see.
+    pub fn has_waiters(&self) -> bool {
+        // ORDERING: Relaxed; a hint.
+        self.word.load(Ordering::Relaxed) & WAITERS != 0
+    }
+
     /// Announces a sleeper, under the lock of its bucket. False: finished, do not sleep.
     fn announce(&self) -> bool {
         // ORDERING: Acquire; pairs with the Release of every completion [L-done], for who is told that it is finished and

@@ -6,12 +6,12 @@
 //! Kranz and Halstead, *Lazy task creation*, 1990. Publishing the oldest is what steals take from the other end of a deque.)
 //!
 //! ```text
-//!   oldest kept ─────────────────┐                newest
-//!                                ▼                  ▼
-//!   [published] ─newer─▶ [published] ─▶ [kept] ─▶ [kept]        each in the frame of its join
+//!                                                newest
+//!                                                  ▼
+//!   [published] ◀─older─ [published] ◀─ [kept] ◀─ [kept]        each in the frame of its join
 //! ```
 //!
-//! Published are always the oldest, so that one pointer tells where the kept begin. A thread that is about to sleep publishes
+//! Published are always the oldest, so that the first published one on the way down ends the kept. A thread that is about to sleep publishes
 //! what it keeps: it cannot come back to it before it wakes.
 //!
 //! # Invariants
@@ -34,100 +34,147 @@
 //! Checked by: `s2_*` and `s4_*` in `loom_tests`, `proptests/tests/front.rs`.
 
 use core::cell::Cell;
+use core::ops::Range;
 use core::ptr;
 
-use crate::batch::{Handle, Plan, Work};
+use crate::batch::{Batch, Handle, Plan, Work};
 use crate::grain::Grain;
 use crate::injector::Injector;
 use crate::sync::each_thread;
+use crate::unwind::Payload;
 
 /// A job in the frame of its [`run_pending`].
 struct Job<'a> {
+    order: Order,
     injector: &'a Injector,
-    work: Work,
     /// There once it is published.
     handle: Cell<Option<Handle>>,
     older: *const Job<'static>,
-    newer: Cell<*const Job<'static>>,
 }
 
-/// The two ends of what a thread keeps.
+/// What another thread may see of a job.
+struct Order {
+    work: Work,
+    /// Set before it is published, if a thread from outside waits for it: its batch.
+    outside: Cell<*const Batch>,
+}
+
+/// What a thread keeps, and for whom it works.
 struct Kept {
-    oldest: Cell<*const Job<'static>>,
     newest: Cell<*const Job<'static>>,
+    /// The pool whose worker this is.
+    worker_of: Cell<*const Injector>,
+    /// The batch that it runs for a thread that is none.
+    lent: Cell<*const Batch>,
 }
 
 each_thread! {
-    /// The jobs of this thread. `newest` leads to the published ones, too.
-    static KEPT: Kept = Kept { oldest: Cell::new(ptr::null()), newest: Cell::new(ptr::null()) }
+    /// The jobs of this thread; the published ones, too.
+    static KEPT: Kept =
+        Kept { newest: Cell::new(ptr::null()), worker_of: Cell::new(ptr::null()), lent: Cell::new(ptr::null()) }
 }
 
 impl Kept {
-    fn enter(&self, job: *const Job<'static>, older: *const Job<'static>) {
+    /// Tells whether a thread that is no worker takes part, this one or one that it runs a job for. It stands for one of the
+    /// workers, who is to stay asleep while it is awake: a join has no more threads than the pool has workers.
+    fn is_outside(&self, injector: &Injector) -> bool {
+        // SAFETY: the job runs, so that its claim keeps the batch.
+        match unsafe { self.lent.get().as_ref() } {
+            Some(batch) => !batch.latch().has_waiters(),
+            None => !ptr::eq(self.worker_of.get(), injector),
+        }
+    }
+
+    /// Returns the jobs that are not published, the newest first.
+    fn jobs(&self) -> impl Iterator<Item = &Job<'static>> {
         // SAFETY: S4: those in the list are in frames that have not ended.
-        if let Some(older) = unsafe { older.as_ref() } {
-            older.newer.set(job);
-        }
-        if self.oldest.get().is_null() {
-            self.oldest.set(job);
-        }
-        self.newest.set(job);
+        let reach = |job: *const Job<'static>| unsafe { job.as_ref() }.filter(|job| !job.is_published());
+        core::iter::successors(reach(self.newest.get()), move |job| reach(job.older))
     }
 
-    fn leave(&self, job: *const Job<'static>, older: *const Job<'static>) {
-        debug_assert!(ptr::eq(self.newest.get(), job), "S4: joins nest");
-        // SAFETY: S4: as above.
-        if let Some(older) = unsafe { older.as_ref() } {
-            older.newer.set(ptr::null());
+    /// Publishes the oldest that is kept, if a worker may be woken for this thread.
+    #[inline(never)]
+    fn offer(&self, injector: &Injector) {
+        if !self.is_outside(injector) || injector.has_spare() {
+            self.jobs().last().into_iter().for_each(|job| self.publish(job));
         }
-        if ptr::eq(self.oldest.get(), job) {
-            self.oldest.set(ptr::null());
-        }
-        self.newest.set(older);
     }
 
-    /// Publishes the oldest that is kept; false if there is none.
-    #[cold]
-    fn publish_oldest(&self) -> bool {
-        // SAFETY: S4: as above.
-        let Some(job) = (unsafe { self.oldest.get().as_ref() }) else { return false };
-        self.oldest.set(job.newer.get());
+    fn publish(&self, job: &Job<'static>) {
         let plan = Plan { tasks: 1, threads: 2, helpers: 1, grain: Grain::SINGLE };
-        // SAFETY: owed by the caller of `run_pending`.
-        let batch = unsafe { job.injector.batch(job.work, plan) };
+        let work = Work { run: run_published, context: ptr::from_ref(&job.order).cast() };
+        // SAFETY: owed by the caller of `run_pending`, in whose frame the job lies until the batch is finished.
+        let batch = unsafe { job.injector.batch(work, plan) };
+        if self.is_outside(job.injector) {
+            job.order.outside.set(&raw const *batch);
+        }
         job.handle.set(Some(job.injector.publish(batch)));
-        true
     }
 }
 
-/// Publishes what this thread keeps, as it is about to sleep.
-pub fn publish_all() {
-    KEPT.with(|kept| while kept.publish_oldest() {});
+impl Job<'_> {
+    fn is_published(&self) -> bool {
+        let handle = self.handle.take();
+        let published = handle.is_some();
+        self.handle.set(handle);
+        published
+    }
 }
 
-/// Runs `first` while the one task of `work` is pending; returns the handle of its batch if it was published meanwhile. If it
-/// was not, nobody has run it.
+/// Runs a job that was published, on any thread.
 ///
 /// # Safety
 ///
-/// - As for [`Batch::new`](crate::batch::Batch::new), until the caller has run the task or waited for the batch.
-/// - `first` does not unwind.
+/// - `context` points to the [`Order`] of a job that [`run_pending`] waits for.
+unsafe fn run_published(context: *const (), range: Range<usize>) -> Option<Payload> {
+    // SAFETY: owed by the caller; its owner does not change it any more.
+    let Order { work, outside } = unsafe { &*context.cast::<Order>() };
+    let before = KEPT.with(|kept| kept.lent.replace(outside.get()));
+    // SAFETY: owed by the caller of `run_pending`; a `run` does not unwind.
+    let payload = unsafe { (work.run)(work.context, range) };
+    KEPT.with(|kept| kept.lent.set(before));
+    payload
+}
+
+/// Says that this thread is a worker, for good.
+pub fn become_worker(injector: &Injector) {
+    KEPT.with(|kept| kept.worker_of.set(injector));
+}
+
+/// Publishes what this thread keeps, as it is about to sleep.
 #[inline]
-pub unsafe fn run_pending<T>(
+pub fn publish_all() {
+    KEPT.with(|kept| {
+        if kept.jobs().next().is_some() {
+            let jobs: Vec<_> = kept.jobs().collect();
+            jobs.into_iter().rev().for_each(|job| kept.publish(job));
+        }
+    });
+}
+
+/// Runs `first` while the one task of `work` is pending, and then `settle`: with the handle of its batch if it was published
+/// meanwhile, or else nobody has run it.
+///
+/// # Safety
+///
+/// - `settle` runs the task, or waits for the batch.
+/// - As for [`Batch::new`](crate::batch::Batch::new), for the time of this call.
+/// - Neither closure unwinds.
+#[inline(always)]
+pub unsafe fn run_pending<T, R>(
     injector: &Injector,
     work: Work,
     first: impl FnOnce() -> T,
-) -> (T, Option<Handle>) {
+    settle: impl FnOnce(Option<Handle>) -> R,
+) -> (T, R) {
+    let order = Order { work, outside: Cell::new(ptr::null()) };
     let older = KEPT.with(|kept| kept.newest.get());
-    let job = Job { injector, work, handle: Cell::new(None), older, newer: Cell::new(ptr::null()) };
-    let at: *const Job<'static> = ptr::from_ref(&job).cast();
-    KEPT.with(|kept| {
-        kept.enter(at, job.older);
-        if injector.may_wake() {
-            kept.publish_oldest();
-        }
-    });
+    let job = Job { order, injector, handle: Cell::new(None), older };
+    KEPT.with(|kept| kept.newest.set(ptr::from_ref(&job).cast()));
+    if injector.may_wake() {
+        KEPT.with(|kept| kept.offer(injector));
+    }
     let value = first();
-    KEPT.with(|kept| kept.leave(at, job.older));
-    (value, job.handle.take())
+    KEPT.with(|kept| kept.newest.set(job.older));
+    (value, settle(job.handle.take()))
 }

@@ -197,6 +197,10 @@ impl ZeroPool {
     /// - As for [`Batch::new`], for the time of this call.
     pub(crate) unsafe fn run(&self, tasks: usize, work: Work) -> Option<Payload> {
         debug_assert!(tasks as u64 <= Batch::MAX_TASKS, "B1: cut into pieces by the caller");
+        if self.injector.is_crowded() {
+            // SAFETY: passed on to the caller.
+            return unsafe { (work.run)(work.context, 0..tasks) };
+        }
         let threads = self.workers() as u32;
         let grain = self.costs.known(work.run).map_or(Grain::SINGLE, Estimate::grain);
         let plan = Plan { tasks: tasks as u64, threads, helpers: threads - 1, grain };

@@ -66,18 +66,23 @@ use core::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
 use crate::reclaim::{Guard, Retire};
+use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 
 /// What the queue links.
 ///
 /// # Safety
 ///
-/// - `next` always returns the same pointer, initially null, which nobody but the queue writes.
+/// - `next` always returns the same pointer, initially null, which nobody but the queue writes, and `place` the same cell,
+///   which nobody else looks at.
 /// - Once `is_spent` returned true it does so forever.
 /// - `unlinked` frees the node, if at all, through the guard's [`retire`](Guard::retire) where it gets a guard.
 pub unsafe trait Node: Retire {
     /// Returns the link to the next node.
     fn next(&self) -> &AtomicPtr<Self>;
+
+    /// Returns where the queue keeps the node's number.
+    fn place(&self) -> &UnsafeCell<u32>;
 
     /// Tells whether the node gives nothing to visitors any more, for good.
     fn is_spent(&self) -> bool;
@@ -114,7 +119,8 @@ impl<N: Node> Queue<N> {
         }
     }
 
-    /// Links `node` behind all others.
+    /// Links `node` behind all others; returns its number. Nodes are numbered in the order of their links, from one up, and
+    /// from zero again after the largest number.
     ///
     /// # Safety
     ///
@@ -123,18 +129,26 @@ impl<N: Node> Queue<N> {
     /// # Memory ordering
     ///
     /// Everything before the call happens before every visit of the node.
-    pub unsafe fn push(&self, node: NonNull<N>, guard: &Guard) {
+    pub unsafe fn push(&self, node: NonNull<N>, guard: &Guard) -> u32 {
+        // SAFETY: owed by the caller.
+        let own_place = unsafe { node.as_ref() }.place();
         let node = node.as_ptr();
         loop {
             // ORDERING: Acquire; pairs with the help CAS [Q-link].
             let tail = self.tail.load(Ordering::Acquire);
             // SAFETY: reached through `tail` under `guard` (Q3).
             let last = unsafe { Self::reached(tail, guard) };
+            let place = Self::place(last).wrapping_add(1);
+            // SAFETY: not linked yet, so that the node is ours alone.
+            own_place.with_mut(|own| unsafe { *own = place });
             // ORDERING: Release on success; pairs with the Acquire loads of `next` [Q-link]. Q1: only null is ever
             // replaced. Acquire on failure; pairs with the link CAS [Q-link], as we hand the successor on to `tail`.
             match last.next().compare_exchange(ptr::null_mut(), node, Ordering::Release, Ordering::Acquire) {
                 // Q2: from here on every scan finds the node, whether or not we live to move `tail`.
-                Ok(_) => return self.help(tail, node),
+                Ok(_) => {
+                    self.help(tail, node);
+                    return place;
+                }
                 Err(next) => self.help(tail, next),
             }
         }
@@ -162,6 +176,23 @@ impl<N: Node> Queue<N> {
             at_head = at_head && node.is_spent() && self.unlink(at, next, guard);
             at = next;
         }
+    }
+
+    /// Returns how many nodes are linked behind the head, as far as the caller can see.
+    pub fn len(&self, guard: &Guard) -> u32 {
+        // ORDERING: Acquire; pairs with the unlink CAS [Q-link].
+        let head = self.head.load(Ordering::Acquire);
+        // ORDERING: Acquire; pairs with the help CAS [Q-link].
+        let tail = self.tail.load(Ordering::Acquire);
+        // SAFETY: reached through `head` and `tail` under `guard`, as in `scan` and `push`.
+        let [head, tail] = [head, tail].map(|node| unsafe { Self::reached(node, guard) });
+        // `tail` was read later and lies behind `head` (Q3).
+        Self::place(tail).wrapping_sub(Self::place(head))
+    }
+
+    fn place(node: &N) -> u32 {
+        // SAFETY: written before the node was linked, which whoever reached it acquired, and not since.
+        node.place().with(|place| unsafe { *place })
     }
 
     /// Moves `tail` from `from` on to its successor `to`, unless somebody did.

@@ -71,6 +71,9 @@ impl ZeroPool {
     where
         F: Fn(usize) + Sync,
     {
+        if range.len() == 1 {
+            return body(range.start);
+        }
         pool::pass_on(self.run_loop(range, body));
     }
 
@@ -126,7 +129,8 @@ impl ZeroPool {
         T: Sync,
         F: Fn(&'a T) + Sync,
     {
-        self.for_each_index(0..items.len(), |index| body(&items[index]));
+        // SAFETY: the indexes are those of `items`.
+        self.for_each_index(0..items.len(), |index| body(unsafe { items.get_unchecked(index) }));
     }
 
     /// Calls `body` once for each element of `items`, which it may change, and returns when all calls have ended.
@@ -178,7 +182,8 @@ impl ZeroPool {
         let slots = DisjointMut::new(&mut results.spare_capacity_mut()[..items.len()]);
         let panic = self.run_loop(0..items.len(), |index| {
             let unless_returned = OnUnwind(|| lock(&missing).push(index));
-            let result = body(&items[index]);
+            // SAFETY: the indexes are those of `items`.
+            let result = body(unsafe { items.get_unchecked(index) });
             core::mem::forget(unless_returned);
             // SAFETY: D1: each index is run once (B1, X1).
             unsafe { slots.take(index) }.write(result);
@@ -220,7 +225,8 @@ impl ZeroPool {
         assert!(items.len() == out.len(), "{} items, and room for {} results", items.len(), out.len());
         let out = DisjointMut::new(out);
         self.for_each_index(0..items.len(), |index| {
-            let result = body(&items[index]);
+            // SAFETY: the indexes are those of `items`, and `out` is as long.
+            let result = body(unsafe { items.get_unchecked(index) });
             // SAFETY: D1: each index is run once (B1, X1).
             *unsafe { out.take(index) } = result;
         });

@@ -38,6 +38,7 @@ type State = (Option<Seat>, Option<Looking>);
 
 /// Works until the injector is closed and empty.
 pub fn work(injector: &Injector, seat: Seat) {
+    pending::become_worker(injector);
     let (mut seat, mut looking): State = (Some(seat), None);
     loop {
         if let Some(claim) = injector.take() {
@@ -103,22 +104,28 @@ pub fn wait(injector: &Injector, handle: &Handle) {
 ///
 /// - As for [`Batch::new`], for the time of this call.
 /// - `first` does not unwind.
-#[inline]
+#[inline(always)]
 pub unsafe fn run_beside<T>(
     injector: &Injector,
     work: Work,
     first: impl FnOnce() -> T,
 ) -> (T, Option<Payload>) {
-    // SAFETY: passed on to the caller; we run the task or wait for its batch.
-    let (value, handle) = unsafe { pending::run_pending(injector, work, first) };
-    let Some(handle) = handle else {
+    let settle = |handle: Option<Handle>| match handle {
+        Some(handle) => settle(injector, handle),
         // SAFETY: passed on to the caller; it was not published.
-        return (value, unsafe { (work.run)(work.context, 0..1) });
+        None => unsafe { (work.run)(work.context, 0..1) },
     };
+    // SAFETY: passed on to the caller; we run the task or wait for its batch, and neither unwinds.
+    unsafe { pending::run_pending(injector, work, first, settle) }
+}
+
+/// Takes part in a batch, waits for it, and gives its handle up; returns its first panic's payload.
+#[inline(never)]
+fn settle(injector: &Injector, handle: Handle) -> Option<Payload> {
     wait(injector, &handle);
     let payload = handle.payload();
     injector.release(handle);
-    (value, payload)
+    payload
 }
 
 /// Blocks until the batch is finished, without running any of its tasks.

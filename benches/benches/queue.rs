@@ -18,6 +18,7 @@ use zero_pool::batch::Handle;
 use zero_pool::injector::Injector;
 use zero_pool::queue::{Node, Queue};
 use zero_pool::reclaim::{Canary, Domain, Guard, Retire};
+use zero_pool::sync::UnsafeCell;
 
 const BURST: u64 = 64;
 /// The sum of the numbers in a burst.
@@ -26,6 +27,7 @@ const SUM: u64 = BURST * (BURST - 1) / 2;
 /// The smallest node: a number that can be taken once.
 struct Number {
     next: AtomicPtr<Self>,
+    place: UnsafeCell<u32>,
     value: u64,
     taken: AtomicBool,
     canary: Canary,
@@ -35,6 +37,7 @@ impl Number {
     fn new(value: u64, taken: bool) -> Box<Self> {
         Box::new(Self {
             next: AtomicPtr::new(ptr::null_mut()),
+            place: UnsafeCell::new(0),
             value,
             taken: AtomicBool::new(taken),
             canary: Canary::new(),
@@ -61,6 +64,10 @@ impl Retire for Number {
 unsafe impl Node for Number {
     fn next(&self) -> &AtomicPtr<Self> {
         &self.next
+    }
+
+    fn place(&self) -> &UnsafeCell<u32> {
+        &self.place
     }
 
     fn is_spent(&self) -> bool {

@@ -34,6 +34,7 @@ use crossbeam_queue::SegQueue;
 use indicatif::ProgressBar;
 use zero_pool::queue::{Node, Queue};
 use zero_pool::reclaim::{Canary, Domain, Guard, Retire};
+use zero_pool::sync::UnsafeCell;
 
 /// Compares our queue with others.
 #[derive(Debug, Parser)]
@@ -62,6 +63,7 @@ trait Fifo: Sync {
 /// The smallest node.
 struct Number {
     next: AtomicPtr<Self>,
+    place: UnsafeCell<u32>,
     value: u64,
     taken: AtomicBool,
     canary: Canary,
@@ -70,7 +72,7 @@ struct Number {
 impl Number {
     fn new(value: u64, taken: bool) -> Box<Self> {
         let (next, taken) = (AtomicPtr::new(ptr::null_mut()), AtomicBool::new(taken));
-        Box::new(Self { next, value, taken, canary: Canary::new() })
+        Box::new(Self { next, place: UnsafeCell::new(0), value, taken, canary: Canary::new() })
     }
 
     fn take(&self) -> Option<u64> {
@@ -87,10 +89,17 @@ impl Retire for Number {
     }
 }
 
+// SAFETY: the number is written before the node is linked, and the rest is atomics and plain values.
+unsafe impl Sync for Number {}
+
 // SAFETY: `next` is one field that only the queue writes; `taken` never turns false; `unlinked` frees through the guard.
 unsafe impl Node for Number {
     fn next(&self) -> &AtomicPtr<Self> {
         &self.next
+    }
+
+    fn place(&self) -> &UnsafeCell<u32> {
+        &self.place
     }
 
     fn is_spent(&self) -> bool {

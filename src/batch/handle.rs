@@ -126,7 +126,7 @@ impl Clone for Handle {
     fn clone(&self) -> Self {
         // ORDERING: Relaxed; we have a handle, so the count is not zero, and the new one is handed over by other means.
         let before = self.batch().handles.fetch_add(1, Ordering::Relaxed);
-        assert!(before < usize::MAX / 2, "B6: too many clones of one handle");
+        assert!(before < u32::MAX / 2, "B6: too many clones of one handle");
         Self { batch: self.batch }
     }
 }

@@ -89,7 +89,7 @@ use crate::grain::Grain;
 use crate::latch::{Hold, Latch};
 use crate::queue::Node;
 use crate::reclaim::{Canary, Guard};
-use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Arc, UnsafeCell};
 use crate::unwind::{self, Payload};
 use word::{ClaimWord, HELPER, INDEX_BITS, MAX_HELPERS};
@@ -121,7 +121,9 @@ pub struct Batch {
     /// Null, [`TAKEN`], or a payload.
     panic: AtomicPtr<Payload>,
     /// How many clones of the handle there are.
-    handles: AtomicUsize,
+    handles: AtomicU32,
+    /// The queue's number.
+    place: UnsafeCell<u32>,
     /// The batch below in the [pile](pile) that keeps the handle, or in the chain of the [depot](depot) once it is gone.
     below: UnsafeCell<*mut Batch>,
     /// Where the node goes after its use, if it is to be used again.
@@ -169,7 +171,7 @@ impl Batch {
         self.plan = Plan { helpers: plan.helpers.min(MAX_HELPERS), ..plan };
         self.work = work;
         self.panic = AtomicPtr::new(ptr::null_mut());
-        self.handles = AtomicUsize::new(1);
+        self.handles = AtomicU32::new(1);
         self.canary.revive();
     }
 
@@ -216,7 +218,8 @@ impl Batch {
             work: Work { run: nothing, context: ptr::null() },
             store: UnsafeCell::new(MaybeUninit::uninit()),
             panic: AtomicPtr::new(ptr::null_mut()),
-            handles: AtomicUsize::new(1),
+            handles: AtomicU32::new(1),
+            place: UnsafeCell::new(0),
             below: UnsafeCell::new(ptr::null_mut()),
             home,
             canary: Canary::new(),
@@ -303,6 +306,10 @@ impl Batch {
 unsafe impl Node for Batch {
     fn next(&self) -> &AtomicPtr<Self> {
         &self.next
+    }
+
+    fn place(&self) -> &UnsafeCell<u32> {
+        &self.place
     }
 
     fn is_spent(&self) -> bool {

@@ -56,6 +56,11 @@ fn r3_a_batch_owns_nothing_that_runs_foreign_code() {
 }
 
 #[test]
+fn a_node_fills_two_cache_lines() {
+    assert_eq!(size_of::<Batch>(), 128);
+}
+
+#[test]
 fn b3_sixteen_bytes_are_known_of_a_task() {
     assert_eq!(size_of::<Work>(), 16, "a function and a context");
 }

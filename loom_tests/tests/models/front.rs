@@ -12,6 +12,7 @@ use loom::sync::{Condvar, Mutex};
 use zero_pool_loom::ZeroPool;
 use zero_pool_loom::batch::Pile;
 use zero_pool_loom::injector::Injector;
+use zero_pool_loom::pending;
 use zero_pool_loom::worker::{self, participate};
 
 use crate::fixture::{Tasks, end, finish, parked, spawn, work, work_from, work_once, work_some};
@@ -57,8 +58,9 @@ fn b7_what_is_put_down_is_taken_up_once() {
     tasks.iter().for_each(|tasks| tasks.collect());
 }
 
-/// Runs the task beside nothing, and looks at its result.
+/// Runs the task beside `first`, and looks at its result. The thread counts as a worker, or it would leave one worker asleep.
 fn join(injector: &Injector, tasks: &Arc<Tasks>, first: impl FnOnce()) {
+    pending::become_worker(injector);
     // SAFETY: the model keeps the tasks.
     let ((), panic) = unsafe { worker::run_beside(injector, tasks.work(), first) };
     assert!(panic.is_none());

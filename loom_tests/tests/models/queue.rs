@@ -14,6 +14,7 @@ use crate::support::{Bound, FOUR, ORACLES, THREE};
 /// A node that gives its value a few times. The value is a plain cell, so that every missing edge is a reported race.
 struct Item {
     next: AtomicPtr<Item>,
+    place: UnsafeCell<u32>,
     left: AtomicUsize,
     value: UnsafeCell<u32>,
     canary: Canary,
@@ -23,6 +24,7 @@ impl Item {
     fn boxed(value: u32, times: usize) -> Box<Self> {
         let item = Self {
             next: AtomicPtr::new(std::ptr::null_mut()),
+            place: UnsafeCell::new(0),
             left: AtomicUsize::new(times),
             value: UnsafeCell::new(0),
             canary: Canary::new(),
@@ -51,6 +53,10 @@ impl Retire for Item {
 unsafe impl Node for Item {
     fn next(&self) -> &AtomicPtr<Self> {
         &self.next
+    }
+
+    fn place(&self) -> &UnsafeCell<u32> {
+        &self.place
     }
 
     fn is_spent(&self) -> bool {
