@@ -34,7 +34,7 @@
 //! which would leak from one modelled schedule to the next. *Estimates for submitted tasks*: they start without their caller
 //! whatever they cost.
 //!
-//! Checked by: the properties `k1_*` and `k2_*` in `proptests/tests/costs.rs`, `costs::a_loop_that_grows_dear_is_shared` there.
+//! Checked by: the properties `k1_*` and `k2_*` in `proptests/tests/costs.rs`, `a_loop_that_grows_dear_is_shared` in its contract tests.
 
 use core::cell::Cell;
 

@@ -27,4 +27,7 @@ pages! {
     decision_0006_claims = "decisions/0006-claims.md"
     decision_0007_model_reclaimers = "decisions/0007-model-reclaimers.md"
     decision_0008_model_parker = "decisions/0008-model-parker.md"
+    decision_0009_magazines = "decisions/0009-magazines.md"
+    decision_0010_short_loops = "decisions/0010-short-loops.md"
+    decision_0011_lazy_joins = "decisions/0011-lazy-joins.md"
 }

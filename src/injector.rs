@@ -84,9 +84,6 @@ pub struct Injector {
     crowd: u32,
 }
 
-/// Of the submissions one in so many unlinks what is spent, as looking at the head costs a cache line that workers write.
-const SWEEP: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
-
 /// How many batches per worker make a crowd.
 const CROWD: usize = 8;
 
@@ -145,11 +142,9 @@ impl Injector {
         // SAFETY: just made from a box, and the only handle.
         let handle = unsafe { Handle::new(batch) };
         let guard = self.domain.pin();
+        self.sweep(&guard);
         // SAFETY: from a box, never linked, and the queue's hold keeps it until it is unlinked (N1).
-        let place = unsafe { self.queue.push(batch, &guard) };
-        if place.is_multiple_of(SWEEP) {
-            self.sweep(&guard);
-        }
+        unsafe { self.queue.push(batch, &guard) };
         drop(guard);
         // ORDERING: SeqCst; pairs with the fences in `found` and `announce` [W-fence]. If ours is first, they see the
         // batch; if theirs is first, we see them left or parked.

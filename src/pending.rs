@@ -76,7 +76,7 @@ each_thread! {
 
 impl Kept {
     /// Tells whether a thread that is no worker takes part, this one or one that it runs a job for. It stands for one of the
-    /// workers, who is to stay asleep while it is awake: a join has no more threads than the pool has workers.
+    /// workers, who is to stay asleep while it is awake. As all of this is read without a fence, now and then one is woken all the same.
     fn is_outside(&self, injector: &Injector) -> bool {
         // SAFETY: the job runs, so that its claim keeps the batch.
         match unsafe { self.lent.get().as_ref() } {

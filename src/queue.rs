@@ -81,7 +81,7 @@ pub unsafe trait Node: Retire {
     /// Returns the link to the next node.
     fn next(&self) -> &AtomicPtr<Self>;
 
-    /// Returns where the queue keeps the node's number.
+    /// Returns where the queue keeps the node's number: nodes are numbered in the order of their links.
     fn place(&self) -> &UnsafeCell<u32>;
 
     /// Tells whether the node gives nothing to visitors any more, for good.
@@ -119,8 +119,7 @@ impl<N: Node> Queue<N> {
         }
     }
 
-    /// Links `node` behind all others; returns its number. Nodes are numbered in the order of their links, from one up, and
-    /// from zero again after the largest number.
+    /// Links `node` behind all others.
     ///
     /// # Safety
     ///
@@ -129,7 +128,7 @@ impl<N: Node> Queue<N> {
     /// # Memory ordering
     ///
     /// Everything before the call happens before every visit of the node.
-    pub unsafe fn push(&self, node: NonNull<N>, guard: &Guard) -> u32 {
+    pub unsafe fn push(&self, node: NonNull<N>, guard: &Guard) {
         // SAFETY: owed by the caller.
         let own_place = unsafe { node.as_ref() }.place();
         let node = node.as_ptr();
@@ -145,10 +144,7 @@ impl<N: Node> Queue<N> {
             // replaced. Acquire on failure; pairs with the link CAS [Q-link], as we hand the successor on to `tail`.
             match last.next().compare_exchange(ptr::null_mut(), node, Ordering::Release, Ordering::Acquire) {
                 // Q2: from here on every scan finds the node, whether or not we live to move `tail`.
-                Ok(_) => {
-                    self.help(tail, node);
-                    return place;
-                }
+                Ok(_) => return self.help(tail, node),
                 Err(next) => self.help(tail, next),
             }
         }

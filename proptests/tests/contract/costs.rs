@@ -1,13 +1,16 @@
 //! What calls cost in memory, measured by an allocator that counts.
 
+use std::collections::HashSet;
 use std::hint::black_box;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use zero_pool::ZeroPool;
 
 use super::counting::{allocations, live, most};
-use super::support::{Signal, alone, deadline, here};
+use super::support::{Signal, alone, deadline, here, occupy};
 
 /// How many calls are measured.
 const CALLS: usize = 20_000;
@@ -150,6 +153,55 @@ fn a_long_loop_keeps_no_nodes_behind_it() {
             go.give();
         });
     });
+}
+
+/// While all workers are busy, what callers run by themselves stays behind what waits for a worker: a few nodes of it.
+#[test]
+fn loops_beside_busy_workers_pile_nothing_up() {
+    deadline!();
+    alone(here!(), || {
+        let pool = ZeroPool::with_workers(2);
+        spawn_short_ones(&pool, 10);
+        let busy = occupy(&pool);
+        let waiting = pool.spawn(|| ());
+        let call = || pool.for_each_index(0..2, |_| spin(Duration::from_micros(6)));
+        (0..100).for_each(|_| call());
+        let before = live();
+        most();
+        (0..3_000).for_each(|_| call());
+        let most = most() - before;
+        println!("{most} bytes at the most for 3000 loops behind a closure that waits for a worker");
+        assert!(most < 64 << 10, "{most} bytes at the most for 3000 loops");
+        drop(busy);
+        waiting.join().expect("it does nothing");
+    });
+}
+
+fn spin(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// A closure that was cheap so far runs where it is called, and is shared again soon after it has become costly.
+#[test]
+fn a_loop_that_grows_dear_is_shared() {
+    deadline!();
+    let pool = ZeroPool::with_workers(2);
+    let (dear, threads) = (AtomicBool::new(false), Mutex::new(HashSet::new()));
+    let call = || {
+        pool.for_each_index(0..4, |_| {
+            if dear.load(Ordering::Relaxed) {
+                threads.lock().expect("nobody panics under the lock").insert(thread::current().id());
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        std::mem::take(&mut *threads.lock().expect("nobody panics under the lock")).len()
+    };
+    (0..1_000).for_each(|_| assert_eq!(call(), 0));
+    dear.store(true, Ordering::Relaxed);
+    assert!((0..200).any(|_| call() > 1), "a costly loop stays with its caller");
 }
 
 /// A scope keeps the nodes of its tasks to its end.

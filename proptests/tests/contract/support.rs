@@ -137,6 +137,10 @@ impl Signal {
         self.changed.notify_all();
     }
 
+    pub(crate) fn is_given(&self) -> bool {
+        *self.given.lock().expect("nobody panics under the lock")
+    }
+
     pub(crate) fn wait(&self) {
         let given = self.given.lock().expect("nobody panics under the lock");
         drop(self.changed.wait_while(given, |given| !*given));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use zero_pool::{JoinHandle, ZeroPool};
 
-use super::support::{Signal, add, assert_all_work, deadline, message, occupy, occupy_one};
+use super::support::{Busy, Signal, add, assert_all_work, deadline, message, occupy, occupy_one};
 
 /// Counts its calls through all kinds of waits, one inside of the other; returns how many there are to be.
 fn nest(pool: &Arc<ZeroPool>, calls: &Arc<AtomicUsize>, depth: usize) -> usize {
@@ -102,11 +102,12 @@ thread_local! {
     static WAITS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A task that runs on a worker, queues foreign ones while its caller waits for it, and takes its time. On the caller's
-/// thread, it waits until that has begun.
+/// A task that runs on a worker, keeps the other one busy, queues foreign tasks while its caller waits for it, and takes its
+/// time. On the caller's thread, it waits until that has begun.
 struct Slow {
     pool: Arc<ZeroPool>,
     begun: Signal,
+    busy: Mutex<Option<Busy>>,
     foreign: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -115,6 +116,7 @@ impl Slow {
         if WAITS.get() {
             return self.begun.wait();
         }
+        *self.busy.lock().expect("no panic under it") = Some(occupy_one(&self.pool));
         let foreign = || assert!(!WAITS.get(), "a foreign task runs inside of a wait");
         let handles = (0..20).map(|_| self.pool.spawn(foreign));
         self.foreign.lock().expect("no panic under it").extend(handles);
@@ -128,7 +130,15 @@ fn a_wait_runs_its_own_tasks_alone() {
     deadline!();
     let waits: [fn(&Arc<Slow>); 4] = [
         |slow| slow.pool.for_each_index(0..2, |_| slow.run()),
-        |slow| drop(slow.pool.join(|| slow.run(), || Vec::from_iter([slow.run()]))),
+        |slow| {
+            let offer = || {
+                // The half that is kept is offered by each join of its thread.
+                while !slow.begun.is_given() {
+                    slow.pool.join(thread::yield_now, || ());
+                }
+            };
+            slow.pool.join(offer, || slow.run());
+        },
         |slow| {
             slow.pool.scope(|scope| {
                 scope.spawn(|| slow.run());
@@ -144,13 +154,13 @@ fn a_wait_runs_its_own_tasks_alone() {
     ];
     for wait in waits {
         let pool = Arc::new(ZeroPool::with_workers(2));
-        // One worker is busy all the time, the other with the slow task: nobody but the caller could run foreign ones.
-        let busy = occupy_one(&pool);
-        let slow = Arc::new(Slow { pool, begun: Signal::default(), foreign: Mutex::default() });
+        // Nobody but the caller can run foreign tasks.
+        let (begun, busy, foreign) = (Signal::default(), Mutex::default(), Mutex::default());
+        let slow = Arc::new(Slow { pool, begun, busy, foreign });
         WAITS.set(true);
         wait(&slow);
         WAITS.set(false);
-        drop(busy);
+        drop(slow.busy.lock().expect("no panic under it").take());
         for handle in slow.foreign.lock().expect("no panic under it").drain(..) {
             handle.join().expect("none ran inside of the wait");
         }
