@@ -105,7 +105,7 @@ pub type Run = unsafe fn(context: *const (), range: Range<usize>) -> Option<Payl
 pub struct Work {
     /// Runs a range of tasks.
     pub run: Run,
-    /// Handed to `run`. Null stands for what the batch itself [stores](Batch::storing).
+    /// Handed to `run`. Null stands for what the batch itself [stores](Depot::storing).
     pub context: *const (),
 }
 
