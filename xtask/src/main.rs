@@ -2,11 +2,15 @@
 
 #![allow(unreachable_pub, reason = "a program exports nothing; `pub` says what a module offers the others")]
 
+mod checker;
 mod deep;
 mod environment;
 mod models;
 mod ordmut;
+mod progress;
+mod share;
 mod tree;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -26,12 +30,16 @@ enum Task {
     Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
     Ordmut(ordmut::Args),
+    /// Runs random programs, the models and the ordering mutants on a repaired loom, which misses none of the schedules
+    /// that loom as published misses by mistake.
+    Verify(verify::Args),
 }
 
 fn main() -> ExitCode {
     let end = match Cli::parse().task {
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
+        Task::Verify(args) => verify::run(&args),
     };
     end.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
