@@ -3,11 +3,13 @@
 #![allow(unreachable_pub, reason = "a program exports nothing; `pub` says what a module offers the others")]
 
 mod checker;
+mod child;
 mod deep;
 mod environment;
 mod models;
 mod ordmut;
 mod progress;
+mod sanitize;
 mod share;
 mod tree;
 mod verify;
@@ -30,6 +32,8 @@ enum Task {
     Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
     Ordmut(ordmut::Args),
+    /// Runs a stress program and tests under AddressSanitizer and ThreadSanitizer; needs a nightly toolchain.
+    Sanitize(sanitize::Args),
     /// Runs random programs, the models and the ordering mutants on a repaired loom, which misses none of the schedules
     /// that loom as published misses by mistake.
     Verify(verify::Args),
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
     let end = match Cli::parse().task {
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
+        Task::Sanitize(args) => sanitize::run(&args),
         Task::Verify(args) => verify::run(&args),
     };
     end.unwrap_or_else(|error| {

@@ -5,14 +5,14 @@
 //! or a broken build would look like a model with teeth.
 
 use std::fmt;
-use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::child::{self, Ended};
 
 /// A model under one reclaimer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,15 +84,11 @@ impl Driver {
     /// Runs one check with some more environment variables.
     pub fn run(&self, check: &Check, env: &[(&str, &str)], deadline: Duration) -> Result<(End, Duration)> {
         let start = Instant::now();
-        let child = self
-            .command(&["--child", &check.model, &check.oracle])
-            .envs(env.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("starting {check}"))?;
-        let end = watch(child, start + deadline).with_context(|| check.to_string())?;
-        Ok((end, start.elapsed()))
+        let mut command = self.command(&["--child", &check.model, &check.oracle]);
+        command.envs(env.iter().copied());
+        let ended = child::run(command, deadline).with_context(|| check.to_string())?;
+        let judged = ended.map_or(Ok(End::CutOff), |Ended { status, out, err }| judge(status, &out, &err));
+        Ok((judged.with_context(|| check.to_string())?, start.elapsed()))
     }
 }
 
@@ -102,33 +98,6 @@ fn check_of(line: &str) -> Result<Check> {
         (Some(model), Some(file), Some(oracle)) => Ok(Check { file, model, oracle }),
         _ => bail!("the driver's table has a line that is none: {line:?}"),
     }
-}
-
-fn watch(mut child: Child, deadline: Instant) -> Result<End> {
-    let out = child.stdout.take().map(|pipe| thread::spawn(|| drain(pipe)));
-    let err = child.stderr.take().map(|pipe| thread::spawn(|| drain(pipe)));
-    let status = loop {
-        if let Some(status) = child.try_wait().context("the child was lost")? {
-            break Some(status);
-        }
-        if Instant::now() >= deadline {
-            // It may have ended meanwhile; then there is nothing to kill, and the deadline has passed all the same.
-            _ = child.kill();
-            child.wait().context("the child was lost")?;
-            break None;
-        }
-        thread::sleep(Duration::from_millis(2));
-    };
-    let text = |reader: Option<thread::JoinHandle<String>>| reader.and_then(|reader| reader.join().ok());
-    let (out, err) = (text(out).unwrap_or_default(), text(err).unwrap_or_default());
-    status.map_or(Ok(End::CutOff), |status| judge(status, &out, &err))
-}
-
-fn drain(mut pipe: impl Read) -> String {
-    let mut bytes = Vec::new();
-    // A pipe that breaks ends the text; the exit status tells the rest.
-    _ = pipe.read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The exit code of a process whose main thread panicked.
