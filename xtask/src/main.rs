@@ -6,6 +6,7 @@ mod checker;
 mod child;
 mod deep;
 mod environment;
+mod fuzz;
 mod models;
 mod ordmut;
 mod progress;
@@ -28,6 +29,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Runs every property on new random cases, for as long as wanted.
+    Fuzz(fuzz::Args),
     /// Runs the models on the real crossbeam-epoch.
     Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
@@ -41,6 +44,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let end = match Cli::parse().task {
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
         Task::Sanitize(args) => sanitize::run(&args),
