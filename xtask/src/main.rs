@@ -2,12 +2,19 @@
 
 #![allow(unreachable_pub, reason = "a program exports nothing; `pub` says what a module offers the others")]
 
+mod checker;
+mod child;
 mod deep;
 mod environment;
+mod fuzz;
 mod models;
 mod ordmut;
+mod progress;
+mod sanitize;
+mod share;
 mod shuttle;
 mod tree;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -23,19 +30,29 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Runs every property on new random cases, for as long as wanted.
+    Fuzz(fuzz::Args),
     /// Runs the models on the real crossbeam-epoch.
     Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
     Ordmut(ordmut::Args),
+    /// Runs a stress program and tests under AddressSanitizer and ThreadSanitizer; needs a nightly toolchain.
+    Sanitize(sanitize::Args),
     /// Runs larger worlds under many more schedules than a plain test run.
     Shuttle(shuttle::Args),
+    /// Runs random programs, the models and the ordering mutants on a repaired loom, which misses none of the schedules
+    /// that loom as published misses by mistake.
+    Verify(verify::Args),
 }
 
 fn main() -> ExitCode {
     let end = match Cli::parse().task {
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
+        Task::Sanitize(args) => sanitize::run(&args),
         Task::Shuttle(args) => shuttle::run(&args),
+        Task::Verify(args) => verify::run(&args),
     };
     end.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

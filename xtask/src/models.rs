@@ -5,14 +5,14 @@
 //! or a broken build would look like a model with teeth.
 
 use std::fmt;
-use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::child::{self, Ended};
 
 /// A model under one reclaimer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,8 +34,8 @@ impl fmt::Display for Check {
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Every schedule held.
-    Passed,
+    /// Every schedule held. With what the driver had to note, line by line.
+    Passed(Vec<String>),
     /// A schedule failed, with this message.
     Failed(String),
     /// The deadline, or loom's limit on the steps of one schedule, came before an end.
@@ -46,15 +46,21 @@ pub enum End {
 #[derive(Debug)]
 pub struct Driver {
     executable: PathBuf,
+    /// What it is told of its build.
+    told: Vec<(&'static str, &'static str)>,
 }
 
 /// Variables that change what a model explores.
 const OWN_PREFIXES: &[&str] = &["ZERO_POOL_", "LOOM_"];
 
 impl Driver {
-    /// Takes an executable and asks it for its checks, which also proves that it is the loom build.
-    pub fn new(executable: &Path) -> Result<(Self, Vec<Check>)> {
-        let driver = Self { executable: executable.to_path_buf() };
+    /// Takes an executable and asks it for its checks, which also proves that it is the loom build. `told` goes into its
+    /// environment each time.
+    pub fn new(
+        executable: &Path,
+        told: impl IntoIterator<Item = (&'static str, &'static str)>,
+    ) -> Result<(Self, Vec<Check>)> {
+        let driver = Self { executable: executable.to_path_buf(), told: told.into_iter().collect() };
         let output = driver.command(&["--table"]).output().context("starting the model driver")?;
         let told = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the model driver refuses: {}", told.trim());
@@ -71,22 +77,18 @@ impl Driver {
                 command.env_remove(name);
             }
         }
-        command.args(args).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+        command.args(args).envs(self.told.iter().copied()).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
         command
     }
 
     /// Runs one check with some more environment variables.
     pub fn run(&self, check: &Check, env: &[(&str, &str)], deadline: Duration) -> Result<(End, Duration)> {
         let start = Instant::now();
-        let child = self
-            .command(&["--child", &check.model, &check.oracle])
-            .envs(env.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("starting {check}"))?;
-        let end = watch(child, start + deadline).with_context(|| check.to_string())?;
-        Ok((end, start.elapsed()))
+        let mut command = self.command(&["--child", &check.model, &check.oracle]);
+        command.envs(env.iter().copied());
+        let ended = child::run(command, deadline).with_context(|| check.to_string())?;
+        let judged = ended.map_or(Ok(End::CutOff), |Ended { status, out, err }| judge(status, &out, &err));
+        Ok((judged.with_context(|| check.to_string())?, start.elapsed()))
     }
 }
 
@@ -96,33 +98,6 @@ fn check_of(line: &str) -> Result<Check> {
         (Some(model), Some(file), Some(oracle)) => Ok(Check { file, model, oracle }),
         _ => bail!("the driver's table has a line that is none: {line:?}"),
     }
-}
-
-fn watch(mut child: Child, deadline: Instant) -> Result<End> {
-    let out = child.stdout.take().map(|pipe| thread::spawn(|| drain(pipe)));
-    let err = child.stderr.take().map(|pipe| thread::spawn(|| drain(pipe)));
-    let status = loop {
-        if let Some(status) = child.try_wait().context("the child was lost")? {
-            break Some(status);
-        }
-        if Instant::now() >= deadline {
-            // It may have ended meanwhile; then there is nothing to kill, and the deadline has passed all the same.
-            _ = child.kill();
-            child.wait().context("the child was lost")?;
-            break None;
-        }
-        thread::sleep(Duration::from_millis(2));
-    };
-    let text = |reader: Option<thread::JoinHandle<String>>| reader.and_then(|reader| reader.join().ok());
-    let (out, err) = (text(out).unwrap_or_default(), text(err).unwrap_or_default());
-    status.map_or(Ok(End::CutOff), |status| judge(status, &out, &err))
-}
-
-fn drain(mut pipe: impl Read) -> String {
-    let mut bytes = Vec::new();
-    // A pipe that breaks ends the text; the exit status tells the rest.
-    _ = pipe.read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The exit code of a process whose main thread panicked.
@@ -138,7 +113,8 @@ fn judge(status: ExitStatus, out: &str, err: &str) -> Result<End> {
     if status.success() {
         let counted = out.lines().last().is_some_and(|line| line.starts_with("schedules "));
         ensure!(counted, "it ended well without a count of schedules");
-        return Ok(End::Passed);
+        let notes = out.lines().filter_map(|line| line.strip_prefix("note: "));
+        return Ok(End::Passed(notes.map(str::to_owned).collect()));
     }
     let message = first_message(err);
     match (status.code(), status.signal(), message) {
@@ -160,6 +136,8 @@ fn first_message(err: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const PANIC: &str = "\nthread 'main' (7) panicked at src/a.rs:1:2:\nQ5: 1 was there\nnote: run with\n";
@@ -171,7 +149,8 @@ mod tests {
     #[test]
     fn only_what_happens_in_a_model_is_a_failure() {
         let failed = |message: &str| End::Failed(message.to_owned());
-        assert_eq!(judge(exit(0), "schedules 7\n", "").ok(), Some(End::Passed));
+        let noted = judge(exit(0), "note: 3 programs\nschedules 7\n", "");
+        assert_eq!(noted.ok(), Some(End::Passed(vec!["3 programs".to_owned()])));
         assert_eq!(judge(exit(101), "", PANIC).ok(), Some(failed("Q5: 1 was there")));
         assert_eq!(judge(ExitStatus::from_raw(6), "", PANIC).ok(), Some(failed("Q5: 1 was there")));
         assert_eq!(judge(ExitStatus::from_raw(11), "", "").ok(), Some(failed("died of signal 11")));
@@ -183,6 +162,19 @@ mod tests {
         assert!(judge(exit(0), "", "").is_err(), "no count of schedules");
         assert!(judge(exit(101), "", "").is_err(), "no message");
         assert!(judge(ExitStatus::from_raw(9), "", "").is_err(), "killed from outside");
+    }
+
+    #[test]
+    fn a_driver_that_refuses_stops_with_what_it_said() {
+        let folder = std::env::temp_dir().join(format!("xtask-models-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("writable");
+        let driver = folder.join("models");
+        let script = "#!/bin/sh\necho 'error: the models were built without cfg(loom)' >&2\nexit 1\n";
+        std::fs::write(&driver, script).expect("writable");
+        std::fs::set_permissions(&driver, std::fs::Permissions::from_mode(0o755)).expect("ours");
+        let error = Driver::new(&driver, []).expect_err("it refuses").to_string();
+        assert!(error.contains("without cfg(loom)"), "{error}");
+        std::fs::remove_dir_all(&folder).expect("removable");
     }
 
     #[test]

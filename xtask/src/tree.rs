@@ -45,34 +45,24 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Copies `workspace` into `scratch` with some files, named by their paths inside, replaced or added.
-    pub fn write(workspace: &Path, scratch: &Path, edits: &BTreeMap<PathBuf, String>) -> Result<Self> {
+    /// Copies `workspace` into `scratch` with some files, named by their paths inside, replaced or added. Its models run on
+    /// the checker in the folder `loom`, or on the published one.
+    pub fn write(
+        workspace: &Path,
+        scratch: &Path,
+        edits: &BTreeMap<PathBuf, String>,
+        loom: Option<&Path>,
+    ) -> Result<Self> {
         let packages = needed_packages(workspace)?;
         let mut files = BTreeMap::new();
         collect(workspace, Path::new(""), &packages, &mut files)?;
-        files.insert("Cargo.toml".into(), manifest(workspace, &packages)?.into_bytes());
+        files.insert("Cargo.toml".into(), manifest(workspace, &packages, loom)?.into_bytes());
         for (path, text) in edits {
             files.insert(path.clone(), text.clone().into_bytes());
         }
         let tree = Self { root: scratch.join("tree"), target: scratch.join("build") };
-        for (path, content) in &files {
-            write_if_changed(&tree.root.join(path), content)?;
-        }
-        tree.remove_others(Path::new(""), &files)?;
+        write_all(&tree.root, &files)?;
         Ok(tree)
-    }
-
-    /// Removes what an earlier copy left behind.
-    fn remove_others(&self, folder: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
-        for (path, is_folder) in entries(&self.root, folder)? {
-            if is_folder {
-                self.remove_others(&path, files)?;
-            } else if !files.contains_key(&path) {
-                fs::remove_file(self.root.join(&path))
-                    .with_context(|| format!("removing {}", path.display()))?;
-            }
-        }
-        Ok(())
     }
 
     /// Builds the model driver and returns its path.
@@ -144,8 +134,9 @@ fn lexical_join(base: &Path, path: &str) -> PathBuf {
     joined
 }
 
-/// Returns the workspace's manifest, with the copied packages alone for its members.
-fn manifest(workspace: &Path, packages: &BTreeSet<PathBuf>) -> Result<String> {
+/// Returns the workspace's manifest, with the copied packages alone for its members, and with another checker in the
+/// place of the published one, if there is another.
+fn manifest(workspace: &Path, packages: &BTreeSet<PathBuf>, loom: Option<&Path>) -> Result<String> {
     let mut manifest = read_manifest(workspace)?;
     let members = packages.iter().map(|package| package.display().to_string());
     let members = members.map(|member| Value::String(if member.is_empty() { ".".into() } else { member }));
@@ -154,6 +145,13 @@ fn manifest(workspace: &Path, packages: &BTreeSet<PathBuf>) -> Result<String> {
     };
     table.insert("members".into(), Value::Array(members.collect()));
     table.remove("default-members");
+    if let Some(loom) = loom {
+        let path = loom.to_str().context("the target folder's name is text")?.to_owned();
+        let patch = Table::from_iter([("path".to_owned(), Value::String(path))]);
+        let patches = Table::from_iter([("loom".to_owned(), Value::Table(patch))]);
+        let registries = Table::from_iter([("crates-io".to_owned(), Value::Table(patches))]);
+        manifest.insert("patch".into(), Value::Table(registries));
+    }
     Ok(manifest.to_string())
 }
 
@@ -176,6 +174,44 @@ fn collect(
             files.insert(path, content);
         } else if packages.contains(&path) || !workspace.join(&path).join("Cargo.toml").is_file() {
             collect(workspace, &path, packages, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads every file below a folder; the keys are the paths inside.
+pub fn read_all(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(folder) = open.pop() {
+        for (path, is_folder) in entries(root, &folder)? {
+            if is_folder {
+                open.push(path);
+            } else {
+                let content = fs::read(root.join(&path));
+                let content = content.with_context(|| format!("reading {}", root.join(&path).display()))?;
+                files.insert(path, content);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Makes a folder have these files, by their paths inside, and no others.
+pub fn write_all(root: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
+    for (path, content) in files {
+        write_if_changed(&root.join(path), content)?;
+    }
+    remove_others(root, Path::new(""), files)
+}
+
+/// Removes what an earlier copy left behind.
+fn remove_others(root: &Path, folder: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
+    for (path, is_folder) in entries(root, folder)? {
+        if is_folder {
+            remove_others(root, &path, files)?;
+        } else if !files.contains_key(&path) {
+            fs::remove_file(root.join(&path)).with_context(|| format!("removing {}", path.display()))?;
         }
     }
     Ok(())
@@ -211,9 +247,20 @@ mod tests {
         let workspace = workspace().expect("a workspace");
         let packages = needed_packages(&workspace).expect("readable manifests");
         assert!(packages.contains(Path::new("loom_tests")) && !packages.contains(Path::new("benches")));
-        let manifest: Table = manifest(&workspace, &packages).expect("a manifest").parse().expect("TOML");
+        let manifest: Table =
+            manifest(&workspace, &packages, None).expect("a manifest").parse().expect("TOML");
         assert_eq!(manifest["workspace"]["members"].as_array().map(Vec::len), Some(packages.len()));
         assert_eq!(manifest["profile"]["test"]["debug-assertions"].as_bool(), Some(true));
+        assert!(manifest.get("patch").is_none());
+    }
+
+    #[test]
+    fn the_copy_may_have_another_checker() {
+        let workspace = workspace().expect("a workspace");
+        let packages = needed_packages(&workspace).expect("readable manifests");
+        let manifest = manifest(&workspace, &packages, Some(Path::new("/some/loom"))).expect("a manifest");
+        let manifest: Table = manifest.parse().expect("TOML");
+        assert_eq!(manifest["patch"]["crates-io"]["loom"]["path"].as_str(), Some("/some/loom"));
     }
 
     #[test]
@@ -224,7 +271,7 @@ mod tests {
         let stray = scratch.join("tree/src/stray.rs");
         let write = |text: &str| {
             let edits = BTreeMap::from([(PathBuf::from("src/lib.rs"), text.to_owned())]);
-            Tree::write(&workspace, &scratch, &edits).expect("a copy");
+            Tree::write(&workspace, &scratch, &edits, None).expect("a copy");
             fs::metadata(&lib).and_then(|lib| lib.modified()).expect("a time")
         };
         let first = write("// one");

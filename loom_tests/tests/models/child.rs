@@ -16,6 +16,9 @@ pub struct Check {
     pub oracle: &'static str,
 }
 
+/// Begins a line that a child has for whoever reads the run.
+pub const NOTE: &str = "note: ";
+
 /// How a child's run ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
@@ -87,6 +90,7 @@ fn watch(mut child: Child, deadline: Instant) -> End {
     let text =
         |reader: Option<thread::JoinHandle<String>>| reader.and_then(|r| r.join().ok()).unwrap_or_default();
     let (out, err) = (text(out), text(err));
+    out.lines().filter_map(|line| line.strip_prefix(NOTE)).for_each(|note| println!("{note}"));
     match status {
         None => End::CutOff,
         Some(status) => judge(status, &out, &err),

@@ -14,6 +14,7 @@
 )]
 
 mod batch;
+mod checker;
 mod child;
 mod depot;
 mod driver;
@@ -24,7 +25,9 @@ mod injector;
 mod latch;
 mod litmus;
 mod pool;
+mod programs;
 mod queue;
+mod random;
 mod reclaim;
 mod support;
 
@@ -39,6 +42,7 @@ use crate::support::Model;
 fn models() -> impl Iterator<Item = &'static Model> {
     [
         litmus::TABLE,
+        programs::TABLE,
         reclaim::TABLE,
         queue::TABLE,
         latch::TABLE,

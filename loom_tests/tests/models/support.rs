@@ -1,6 +1,9 @@
 //! What the models share: the table they stand in, the way a model is run, and small fixtures.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::checker::Checker;
 
 /// Under which reclaimer a model runs; see `src/reclaim`.
 pub const ORACLES: &[&str] = if cfg!(crossbeam_loom) { &["epoch"] } else { &["retirement", "kill", "never"] };
@@ -44,7 +47,16 @@ pub struct Model {
     /// The reclaimers that it runs under.
     pub oracles: &'static [&'static str],
     /// The program.
-    pub body: fn(),
+    pub body: Body,
+}
+
+/// What a model runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Body {
+    /// One program, in every schedule.
+    One(fn()),
+    /// Many programs, each in every schedule; returns the number of all schedules.
+    Many(fn() -> usize),
 }
 
 /// Makes the table of a file's models.
@@ -58,7 +70,7 @@ macro_rules! table {
                 file: $file,
                 bound: $bound,
                 oracles: $oracles,
-                body: $name,
+                body: $crate::support::Body::One($name),
             },
         )*];
     };
@@ -77,6 +89,7 @@ pub const BOUND_VARIABLE: &str = "ZERO_POOL_BOUND";
 /// more schedules, of which all with three preemptions are explored.
 pub fn effective_bound(model: &Model) -> Bound {
     let own = if cfg!(crossbeam_loom) { THREE } else { model.bound };
+    let own = Checker::current().bound(own, model.file == "litmus");
     let Ok(asked) = std::env::var(BOUND_VARIABLE) else {
         return own;
     };
@@ -88,13 +101,31 @@ pub fn effective_bound(model: &Model) -> Bound {
     }
 }
 
+/// The environment variable that raises the number of random programs of each kind.
+pub const PROGRAMS_VARIABLE: &str = "ZERO_POOL_PROGRAMS";
+
+/// Returns how many random programs to run: so many, or more if the environment asks for them.
+pub fn programs_asked_for(own: usize) -> usize {
+    let Ok(asked) = std::env::var(PROGRAMS_VARIABLE) else { return own };
+    let asked = asked.parse::<usize>();
+    asked.unwrap_or_else(|_| panic!("{PROGRAMS_VARIABLE} must be a number")).max(own)
+}
+
 /// Runs every schedule of `model` in this process and returns how many there were.
+pub fn explore(model: &Model) -> usize {
+    match model.body {
+        Body::One(body) => explore_all(effective_bound(model), body),
+        Body::Many(body) => body(),
+    }
+}
+
+/// Runs `body` in every schedule within `bound` and returns how many there were.
 ///
 /// The limits that loom reads from the environment are all set here: none of them may end an exploration early.
-pub fn explore(model: &Model) -> usize {
-    static SCHEDULES: AtomicUsize = AtomicUsize::new(0);
+pub fn explore_all(bound: Bound, body: impl Fn() + Send + Sync + 'static) -> usize {
+    let schedules = Arc::new(AtomicUsize::new(0));
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = match effective_bound(model) {
+    builder.preemption_bound = match bound {
         Bound::Preemptions(n) => Some(n),
         Bound::None => None,
     };
@@ -106,10 +137,10 @@ pub fn explore(model: &Model) -> usize {
     let trace = std::env::var_os("ZERO_POOL_TRACE").is_some();
     builder.log = trace;
     builder.location = trace;
-    let body = model.body;
+    let counted = Arc::clone(&schedules);
     builder.check(move || {
-        SCHEDULES.fetch_add(1, Ordering::Relaxed);
+        counted.fetch_add(1, Ordering::Relaxed);
         body();
     });
-    SCHEDULES.load(Ordering::Relaxed)
+    schedules.load(Ordering::Relaxed)
 }

@@ -6,18 +6,16 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
 use super::inject::{self, MUTANT, REACHED};
-use super::progress::Progress;
 use super::sites::Site;
 use super::weaken::Mutant;
 use crate::models::{Check, Driver, End};
+use crate::progress::Progress;
+use crate::share::share;
 
 /// How long a check may take on the code as it is.
 const BASELINE_DEADLINE: Duration = Duration::from_secs(240);
@@ -56,30 +54,6 @@ pub struct Judgement {
     pub asked: usize,
 }
 
-/// Calls `work` for `0..count` on some threads and returns the results in order; the first error ends it.
-fn share<R: Send>(jobs: usize, count: usize, work: impl Fn(usize) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let results = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..jobs.min(count) {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed) {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= count {
-                        return;
-                    }
-                    let result = work(at);
-                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                    results.lock().expect("no thread panics here").push((at, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().map_err(|_| anyhow!("a thread panicked"))?;
-    results.sort_by_key(|&(at, _)| at);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
 /// Runs every check on the code as it is; all must be green.
 pub fn baseline(driver: &Driver, checks: &[Check], scratch: &Path, jobs: usize) -> Result<Vec<Green>> {
     let progress = Progress::new("baseline", checks.len());
@@ -90,7 +64,7 @@ pub fn baseline(driver: &Driver, checks: &[Check], scratch: &Path, jobs: usize) 
         let path = file.to_str().context("the target folder's name is text")?;
         let (end, time) = driver.run(check, &[(REACHED, path)], BASELINE_DEADLINE)?;
         match end {
-            End::Passed => {}
+            End::Passed(_) => {}
             End::Failed(message) => bail!("without any mutant, {check} fails: {message}"),
             End::CutOff => bail!("without any mutant, {check} is cut off after {} s", time.as_secs()),
         }
@@ -136,7 +110,7 @@ impl Court<'_> {
             let (end, time) = self.driver.run(&green.check, &[(MUTANT, &choice)], green.deadline())?;
             judgement.asked += 1;
             match end {
-                End::Passed => {}
+                End::Passed(_) => {}
                 End::CutOff => judgement.cut_off.push(green.check.clone()),
                 End::Failed(message) => {
                     judgement.kills.push(Kill { check: green.check.clone(), time, message })
@@ -175,12 +149,5 @@ mod tests {
     fn a_module_is_named_as_the_models_name_it() {
         assert_eq!(module("src/queue.rs"), "queue");
         assert_eq!(module("src/reclaim/epoch.rs"), "reclaim");
-    }
-
-    #[test]
-    fn work_is_shared_and_comes_back_in_order() {
-        assert_eq!(share(3, 7, Ok).expect("no error"), [0, 1, 2, 3, 4, 5, 6]);
-        assert!(share(2, 5, |at| if at == 3 { Err(anyhow!("three")) } else { Ok(at) }).is_err());
-        assert_eq!(share(2, 0, Ok).expect("no error"), [0usize; 0]);
     }
 }

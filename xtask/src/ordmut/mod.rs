@@ -16,7 +16,6 @@ mod entries;
 mod finder;
 mod inject;
 mod judge;
-mod progress;
 mod report;
 mod sites;
 #[cfg(test)]
@@ -37,6 +36,7 @@ use self::judge::{Court, Green, Judgement};
 use self::report::{Row, Sum, Verdict};
 use self::sites::Site;
 use self::weaken::Mutant;
+use crate::checker;
 use crate::models::{Check, Driver};
 use crate::tree::{self, Tree};
 
@@ -64,7 +64,13 @@ pub struct Args {
 }
 
 impl Args {
-    fn jobs(&self) -> usize {
+    /// All mutants, so many checks at a time.
+    pub fn all(jobs: Option<u8>) -> Self {
+        Self { file: None, mutant: None, list: false, all_killers: false, markdown: None, jobs }
+    }
+
+    /// Returns how many checks run at a time.
+    pub fn jobs(&self) -> usize {
         self.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from)
     }
 
@@ -127,29 +133,94 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     crate::environment::refuse_changed_builds()?;
     let workspace = tree::workspace()?;
     let plan = Plan::new(&workspace)?;
-    let mutants = plan.selected(args)?;
     if args.list {
+        plan.selected(args)?;
         list(args, &plan);
         return Ok(ExitCode::SUCCESS);
     }
     let scratch = tree::scratch(&workspace, "ordmut");
-    let (driver, checks) = build(&workspace, &scratch, &plan)?;
-    refuse_faulty_entries(&plan, &checks)?;
-    let baseline = judge::baseline(&driver, &checks, &scratch, args.jobs())?;
-    ensure!(
-        baseline.iter().any(|green| !green.reached.is_empty()),
-        "no check reaches any mutant: the build in {} is not that of the copy; remove it",
-        scratch.display()
-    );
-    tell_of_baseline(&baseline);
-    let court =
-        Court { driver: &driver, baseline: &baseline, sites: &plan.sites, all_killers: args.all_killers };
-    let judgements = court.judge(&mutants, args.jobs(), |mutant, judgement| {
-        let (verdict, _) = verdict(&plan, mutant, judgement);
-        format!("{}: {verdict}", report::title(&plan.sites[mutant.site], mutant))
-    })?;
-    let markdown = args.markdown.clone().unwrap_or_else(|| scratch.join("table.md"));
-    conclude(&plan, &mutants, &judgements, &markdown)
+    let build = Build::new(plan, &workspace, scratch, None)?;
+    build.examine(args)
+}
+
+/// One build of a copy with all mutants in it.
+pub struct Build {
+    plan: Plan,
+    scratch: PathBuf,
+    /// The models, and their checks.
+    pub driver: Driver,
+    pub checks: Vec<Check>,
+    repaired: bool,
+}
+
+impl Build {
+    /// Builds a copy of the workspace as it is, on the repaired checker in the folder `loom`.
+    pub fn repaired(workspace: &Path, scratch: PathBuf, loom: &Path) -> Result<Self> {
+        Self::new(Plan::new(workspace)?, workspace, scratch, Some(loom))
+    }
+
+    fn new(plan: Plan, workspace: &Path, scratch: PathBuf, loom: Option<&Path>) -> Result<Self> {
+        let start = Instant::now();
+        eprintln!("building a copy with {} mutants", plan.mutants.len());
+        let edits = inject::edit(&plan.sources, &plan.sites, &plan.mutants);
+        let executable = Tree::write(workspace, &scratch, &edits, loom)?.build_models()?;
+        eprintln!("built in {} s", start.elapsed().as_secs());
+        let (driver, checks) = Driver::new(&executable, loom.map(|_| checker::TOLD))?;
+        Ok(Self { plan, scratch, driver, checks, repaired: loom.is_some() })
+    }
+
+    /// Runs all checks on the code as it is; all must be green.
+    pub fn baseline(&self, jobs: usize) -> Result<Vec<Green>> {
+        let baseline = judge::baseline(&self.driver, &self.checks, &self.scratch, jobs)?;
+        ensure!(
+            baseline.iter().any(|green| !green.reached.is_empty()),
+            "no check reaches any mutant: the build in {} is not that of the copy; remove it",
+            self.scratch.display()
+        );
+        tell_of_baseline(&baseline);
+        Ok(baseline)
+    }
+
+    /// Runs all checks on the code as it is and then on the mutants, and tells what became of them.
+    pub fn examine(&self, args: &Args) -> Result<ExitCode> {
+        let plan = &self.plan;
+        let mutants = plan.selected(args)?;
+        refuse_faulty_entries(plan, &self.checks)?;
+        let baseline = self.baseline(args.jobs())?;
+        let court = Court {
+            driver: &self.driver,
+            baseline: &baseline,
+            sites: &plan.sites,
+            all_killers: args.all_killers,
+        };
+        let judgements = court.judge(&mutants, args.jobs(), |mutant, judgement| {
+            let (verdict, _) = verdict(plan, mutant, judgement);
+            format!("{}: {verdict}", report::title(&plan.sites[mutant.site], mutant))
+        })?;
+        let markdown = args.markdown.clone().unwrap_or_else(|| self.scratch.join("table.md"));
+        self.conclude(&mutants, &judgements, &markdown)
+    }
+
+    /// Prints and writes the table, and decides the exit code. An entry is for the published checker, so one whose mutant
+    /// the repaired checker kills is not stale.
+    fn conclude(&self, mutants: &[Mutant], judgements: &[Judgement], markdown: &Path) -> Result<ExitCode> {
+        let plan = &self.plan;
+        let mut stale = Vec::new();
+        let mut rows = Vec::new();
+        for (mutant, judgement) in mutants.iter().zip(judgements) {
+            let (verdict, complaint) = verdict(plan, mutant, judgement);
+            stale.extend(complaint.filter(|_| !self.repaired || judgement.kills.is_empty()));
+            rows.push(Row { site: &plan.sites[mutant.site], mutant, verdict });
+        }
+        let table = report::markdown(&rows);
+        fs::write(markdown, table).with_context(|| format!("writing {}", markdown.display()))?;
+        print!("{}", report::text(&rows));
+        println!("in Markdown: {}", markdown.display());
+        stale.iter().for_each(|complaint| println!("stale entry, {complaint}"));
+        let sum = Sum::of(&rows);
+        println!("{sum}");
+        Ok(if sum.survived > 0 || !stale.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    }
 }
 
 fn list(args: &Args, plan: &Plan) {
@@ -165,15 +236,6 @@ fn list(args: &Args, plan: &Plan) {
             );
         }
     }
-}
-
-fn build(workspace: &Path, scratch: &Path, plan: &Plan) -> Result<(Driver, Vec<Check>)> {
-    let start = Instant::now();
-    eprintln!("building a copy with {} mutants", plan.mutants.len());
-    let edits = inject::edit(&plan.sources, &plan.sites, &plan.mutants);
-    let executable = Tree::write(workspace, scratch, &edits)?.build_models()?;
-    eprintln!("built in {} s", start.elapsed().as_secs());
-    Driver::new(&executable)
 }
 
 fn refuse_faulty_entries(plan: &Plan, checks: &[Check]) -> Result<()> {
@@ -198,23 +260,4 @@ fn tell_of_baseline(baseline: &[Green]) {
 
 fn verdict(plan: &Plan, mutant: &Mutant, judgement: &Judgement) -> (Verdict, Option<String>) {
     Verdict::new(judgement, entries::of(ENTRIES, &plan.sites[mutant.site], mutant))
-}
-
-/// Prints and writes the table, and decides the exit code.
-fn conclude(plan: &Plan, mutants: &[Mutant], judgements: &[Judgement], markdown: &Path) -> Result<ExitCode> {
-    let mut stale = Vec::new();
-    let mut rows = Vec::new();
-    for (mutant, judgement) in mutants.iter().zip(judgements) {
-        let (verdict, complaint) = verdict(plan, mutant, judgement);
-        stale.extend(complaint);
-        rows.push(Row { site: &plan.sites[mutant.site], mutant, verdict });
-    }
-    let table = report::markdown(&rows);
-    fs::write(markdown, table).with_context(|| format!("writing {}", markdown.display()))?;
-    print!("{}", report::text(&rows));
-    println!("in Markdown: {}", markdown.display());
-    stale.iter().for_each(|complaint| println!("stale entry, {complaint}"));
-    let sum = Sum::of(&rows);
-    println!("{sum}");
-    Ok(if sum.survived > 0 || !stale.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
