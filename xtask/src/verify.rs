@@ -4,7 +4,8 @@
 //!
 //! 1. a copy of the pinned loom is repaired, and a copy of the workspace built on it (`checker`);
 //! 2. the litmus programs show, by outcomes that loom as published misses, that the repaired loom is the one that runs;
-//! 3. random programs are compared with brute force, and no outcome may be missing;
+//! 3. random programs are compared with brute force, and no outcome may be missing; others run on the queue and its batches,
+//!    and are judged against the sequential specification;
 //! 4. all models run on the code as it is, and on every ordering mutant (`ordmut`).
 
 use std::process::ExitCode;
@@ -24,6 +25,9 @@ pub struct Args {
     /// How many random programs are compared with brute force, all families together.
     #[arg(long, value_name = "N", default_value_t = 2000)]
     programs: usize,
+    /// How many random programs of two threads run on the queue, under each reclaimer, with a tenth of that of three.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    queue_programs: usize,
     /// Leaves the mutants out.
     #[arg(long)]
     no_mutants: bool,
@@ -32,8 +36,9 @@ pub struct Args {
     jobs: Option<u8>,
 }
 
-/// The file of the random programs in the driver's table, and of the litmus programs.
+/// Files of the driver's table: random programs on bare atomics, those on the queue, and litmus programs.
 const PROGRAMS: &str = "programs";
+const FIFO: &str = "fifo";
 const LITMUS: &str = "litmus";
 
 /// The variable by which a family is told how many programs to run.
@@ -52,7 +57,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let build = Build::repaired(&workspace, scratch, &loom)?;
     let orders = ordmut::Args::all(args.jobs);
     prove_repaired(&build, orders.jobs())?;
-    compare_programs(&build, args.programs, orders.jobs())?;
+    let families = of_file(&build, PROGRAMS)?.len();
+    run_programs(&build, PROGRAMS, args.programs.div_ceil(families), orders.jobs())?;
+    run_programs(&build, FIFO, args.queue_programs, orders.jobs())?;
     if args.no_mutants {
         build.baseline(orders.jobs())?;
         return Ok(ExitCode::SUCCESS);
@@ -86,21 +93,20 @@ fn prove_repaired(build: &Build, jobs: usize) -> Result<()> {
     Ok(())
 }
 
-/// Compares random programs with brute force; a missing outcome ends the run.
-fn compare_programs(build: &Build, programs: usize, jobs: usize) -> Result<()> {
-    let families = of_file(build, PROGRAMS)?;
-    let each = programs.div_ceil(families.len()).to_string();
-    let progress = Progress::new("programs", families.len());
-    let notes = share(jobs, families.len(), |at| {
-        let (end, time) = build.driver.run(families[at], &[(PROGRAMS_VARIABLE, &each)], PROGRAMS_DEADLINE)?;
+/// Runs so many random programs of each kind in a file; one that fails ends the run.
+fn run_programs(build: &Build, file: &'static str, each: usize, jobs: usize) -> Result<()> {
+    let (checks, each) = (of_file(build, file)?, each.to_string());
+    let progress = Progress::new(file, checks.len());
+    let notes = share(jobs, checks.len(), |at| {
+        let (end, time) = build.driver.run(checks[at], &[(PROGRAMS_VARIABLE, &each)], PROGRAMS_DEADLINE)?;
         match end {
             End::Passed(notes) => {
-                let notes = notes.join("; ");
-                progress.step(&format!("{notes}, {:.0} s", time.as_secs_f64()));
-                Ok(notes)
+                let note = format!("{}: {}", checks[at], notes.join("; "));
+                progress.step(&format!("{note}, {:.0} s", time.as_secs_f64()));
+                Ok(note)
             }
-            End::Failed(message) => bail!("{}: {message}", families[at]),
-            End::CutOff => bail!("{} is cut off after {} s", families[at], time.as_secs()),
+            End::Failed(message) => bail!("{}: {message}", checks[at]),
+            End::CutOff => bail!("{} is cut off after {} s", checks[at], time.as_secs()),
         }
     })?;
     notes.iter().for_each(|note| println!("{note}"));

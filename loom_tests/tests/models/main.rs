@@ -4,7 +4,8 @@
 //! to call it serve `cargo xtask`: `--table` prints the checks, one a line, and `--child MODEL ORACLE` runs one check in
 //! this process. A check is a model under one reclaimer.
 //!
-//! `ZERO_POOL_BOUND=4` raises every preemption bound. `ZERO_POOL_TRACE=1` makes loom print every step.
+//! `ZERO_POOL_BOUND=4` raises every preemption bound, `ZERO_POOL_PROGRAMS=500` the number of random programs of each kind.
+//! `ZERO_POOL_TRACE=1` makes loom print every step. `ZERO_POOL_SCRIPT="push2 | take | own"` runs one program on the queue.
 
 #![allow(
     clippy::arc_with_non_send_sync,
@@ -18,6 +19,7 @@ mod checker;
 mod child;
 mod depot;
 mod driver;
+mod fifo;
 mod fixture;
 mod front;
 mod idle;
@@ -45,6 +47,7 @@ fn models() -> impl Iterator<Item = &'static Model> {
         programs::TABLE,
         reclaim::TABLE,
         queue::TABLE,
+        fifo::TABLE,
         latch::TABLE,
         idle::TABLE,
         batch::TABLE,
@@ -81,7 +84,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let everything = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
     let trials = checks().map(|check| Trial::test(check.title(), move || driver::run(&check)));
-    let conclusion = libtest_mimic::run(&arguments, trials.chain(driver::own_tests()).collect());
+    let conclusion = libtest_mimic::run(
+        &arguments,
+        trials.chain(driver::own_tests()).chain(programs::own_tests()).collect(),
+    );
     if arguments.list {
         return ExitCode::SUCCESS;
     }

@@ -9,7 +9,7 @@ use zero_pool_loom::queue::{Node, Queue};
 use zero_pool_loom::reclaim::{Canary, Domain, Guard, Retire};
 
 use crate::fixture::{end, spawn};
-use crate::support::{Bound, FOUR, ORACLES, THREE};
+use crate::support::{Bound, FOUR, KILLERS, ORACLES, THREE};
 
 /// A node that gives its value a few times. The value is a plain cell, so that every missing edge is a reported race.
 struct Item {
@@ -160,6 +160,21 @@ fn q1_two_consumers_of_one_node() {
     assert_eq!(fixture.rest().len(), 2 - taken);
 }
 
+/// A length is read from both ends while nodes are linked and unlinked: the numbers that it is made of are there.
+fn q1_a_length_is_that_of_linked_nodes() {
+    let fixture = Fixture::new();
+    let other = spawn(&fixture, |f| {
+        f.push(1);
+        f.take();
+        f.push(2);
+        f.take();
+    });
+    let linked = fixture.queue.len(&fixture.domain.pin());
+    assert!(linked <= 2, "{linked} of two nodes are linked");
+    end(other);
+    assert_eq!(fixture.queue.len(&fixture.domain.pin()), 0, "the last node alone is left");
+}
+
 /// A producer that stands between its two writes: what another one linked meanwhile is visible at once.
 fn q2_nothing_hides_behind_a_slow_producer() {
     let fixture = Fixture::new();
@@ -259,6 +274,7 @@ crate::table! { "queue":
     q1_a_consumer_follows_the_producer(FOUR, ORACLES),
     q1_two_consumers_share(FOUR, ORACLES),
     q1_two_consumers_of_one_node(THREE, ORACLES),
+    q1_a_length_is_that_of_linked_nodes(THREE, KILLERS),
     q2_nothing_hides_behind_a_slow_producer(Bound::None, ORACLES),
     q3_tail_moves_past_a_node_before_its_retirement(THREE, ORACLES),
     q3_who_unlinks_pushes_next(Bound::None, ORACLES),

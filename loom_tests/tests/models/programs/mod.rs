@@ -20,6 +20,7 @@
 //! On loom as published some outcomes are missing, and the number is pinned, so that a loom that misses more fails here. On the
 //! repaired checker none may be missing. See `docs/verification.md`.
 
+mod known;
 mod machine;
 mod on_loom;
 mod program;
@@ -31,6 +32,8 @@ use self::program::{Family, Program};
 use crate::checker::Checker;
 use crate::child::NOTE;
 use crate::support::{Body, Bound, Model, NO_RECLAIMER, programs_asked_for};
+
+pub use self::known::own_tests;
 
 /// How many programs of each family every run compares.
 const PROGRAMS: usize = 100;
