@@ -7,6 +7,7 @@
 //!   looking? pass the wake-up on            announce, look again, sleep
 //!             ▼                                   │
 //!        participate ───────▶ take                └ closed: take until there is nothing, and end
+//!                         after some work: give way once and take again, before the announcement
 //! ```
 //!
 //! Both run the tasks of a batch by [`participate`]: claim, run, claim the next range *before* the last is counted, and
@@ -24,13 +25,14 @@
 //!
 //! Checked by: `p1_*`, `p3_*`, `r4_*`, `s2_*` in `loom_tests`.
 
-use core::ptr;
+use core::{mem, ptr};
 
 use crate::batch::{Batch, Claim, Handle, Pile, Work};
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
 use crate::injector::Injector;
 use crate::pending;
+use crate::sync::thread;
 use crate::unwind::{self, Payload};
 
 /// A worker between two looks: its seat, unless the pool was closed, and the duty of one that was woken.
@@ -40,12 +42,19 @@ type State = (Option<Seat>, Option<Looking>);
 pub fn work(injector: &Injector, seat: Seat) {
     pending::become_worker(injector);
     let (mut seat, mut looking): State = (Some(seat), None);
+    let mut worked = false;
     loop {
         if let Some(claim) = injector.take() {
             if let Some(looking) = looking.take() {
                 injector.found(looking);
             }
             participate(injector, claim);
+            worked = true;
+            continue;
+        }
+        if mem::take(&mut worked) {
+            // Who submits one task after another is faster than the system lets us sleep and wakes us.
+            thread::give_way();
             continue;
         }
         // P3: without a seat this was the look after the close.

@@ -12,6 +12,9 @@ pub use loom::sync::{Arc, Mutex, MutexGuard, atomic};
 pub mod thread {
     pub use loom::thread::{Builder, JoinHandle};
 
+    /// Nothing: any thread may run next whenever one could give way, and loom's own `yield_now` would rule schedules out.
+    pub const fn give_way() {}
+
     /// Returns a number of threads that a model can explore.
     pub const fn available_parallelism() -> usize {
         2

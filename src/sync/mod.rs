@@ -8,6 +8,7 @@
 //! |---|---|---|---|
 //! | [`atomic`], [`Arc`], [`Mutex`] | `std` | `loom` | `shuttle`; its `Arc` is `std`'s |
 //! | [`thread`], `each_thread!` | `std` | `loom`; two threads at once | `shuttle`; two threads at once |
+//! | `thread::give_way` | `yield_now` | nothing | nothing |
 //! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses | `core`'s; each entry is a step |
 //! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` | `shuttle::thread::park` |
 //! | [`Deadline`] | `Instant` | passes after one timed park | passes after a random number of looks |

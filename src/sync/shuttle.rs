@@ -17,6 +17,9 @@ pub use shuttle::sync::{Arc, Mutex, MutexGuard, atomic};
 pub mod thread {
     pub use shuttle::thread::{Builder, JoinHandle};
 
+    /// Nothing: any thread may run next whenever one could give way.
+    pub const fn give_way() {}
+
     /// Returns a number of threads with which everything that can happen does.
     pub const fn available_parallelism() -> usize {
         2

@@ -11,6 +11,11 @@ pub use std::sync::{Arc, Mutex, MutexGuard, OnceLock, atomic};
 pub mod thread {
     pub use std::thread::{Builder, JoinHandle};
 
+    /// Lets other threads have the processor, if there are any.
+    pub fn give_way() {
+        std::thread::yield_now();
+    }
+
     /// Returns how many threads can run at once, which heeds CPU quotas; 1 if the system does not tell.
     pub fn available_parallelism() -> usize {
         std::thread::available_parallelism().map_or(1, usize::from)
