@@ -30,4 +30,5 @@ pages! {
     decision_0009_magazines = "decisions/0009-magazines.md"
     decision_0010_short_loops = "decisions/0010-short-loops.md"
     decision_0011_lazy_joins = "decisions/0011-lazy-joins.md"
+    decision_0012_giving_way = "decisions/0012-giving-way.md"
 }
