@@ -264,9 +264,11 @@ impl Canary {
         assert!(!dead, "R1: a node was touched after its memory could have been freed");
     }
 
-    /// Begins another life of the node.
+    /// Begins another life of the node. It is a write like the kill: who may still be looking at the node's last life, and is not
+    /// ordered before this one, is reported.
     pub fn revive(&mut self) {
-        self.dead = UnsafeCell::new(false);
+        // SAFETY: loom itself checks that nothing runs beside this write.
+        self.dead.with_mut(|dead| unsafe { *dead = false });
     }
 
     fn kill(&self) {

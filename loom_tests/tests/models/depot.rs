@@ -12,9 +12,12 @@ use crate::support::{Bound, REUSE, THREE};
 /// of its lives, and takes what that life has.
 fn n3_a_visitor_meets_a_second_life() {
     let injector = Arc::new(Injector::new(0));
-    let tasks = [1; 3].map(Tasks::new);
-    let visitor = spawn(&injector, |injector| [work_once(injector), work_once(injector)]);
-    tasks.iter().for_each(|tasks| finish(&injector, injector.publish(tasks.recycled(&injector))));
+    let tasks = [1; 4].map(Tasks::new);
+    let run = |tasks: &Arc<Tasks>| finish(&injector, injector.publish(tasks.recycled(&injector)));
+    // The third publication unlinks the first node, and the fourth makes a batch of it.
+    tasks[..2].iter().for_each(run);
+    let visitor = spawn(&injector, work_once);
+    tasks[2..].iter().for_each(run);
     end(visitor);
     tasks.iter().for_each(|tasks| tasks.collect());
 }
