@@ -7,7 +7,6 @@
 //!   looking? pass the wake-up on            announce, look again, sleep
 //!             ▼                                   │
 //!        participate ───────▶ take                └ closed: take until there is nothing, and end
-//!                         after some work: give way once and take again, before the announcement
 //! ```
 //!
 //! Both run the tasks of a batch by [`participate`]: claim, run, claim the next range *before* the last is counted, and
@@ -19,20 +18,23 @@
 //! - `S2`  *Both have ended.* A join returns only after both halves have ended, whoever ran the second.
 //! - `P3`  *Closed is not the end.* A worker that was refused a sleep leaves only after it has found nothing once more.
 //!
+//! Who would sleep gives its processor away a few times before: most of what a waiter waits for ends sooner than the system could
+//! put it to sleep and wake it. So does a parked worker ([`idle`](crate::idle)).
+//!
 //! P1 is what ends every wait. A waiter that ran foreign work could meet, under its own locks, a task that wants them,
 //! and its stack would grow by a task of anybody's for each wait. As it is, a wait is over as soon as tasks end that
 //! were claimed by threads which run them.
 //!
 //! Checked by: `p1_*`, `p3_*`, `r4_*`, `s2_*` in `loom_tests`.
 
-use core::{mem, ptr};
+use core::ptr;
 
 use crate::batch::{Batch, Claim, Handle, Pile, Work};
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
 use crate::injector::Injector;
 use crate::pending;
-use crate::sync::thread;
+use crate::sync::{TURNS, thread};
 use crate::unwind::{self, Payload};
 
 /// A worker between two looks: its seat, unless the pool was closed, and the duty of one that was woken.
@@ -42,19 +44,12 @@ type State = (Option<Seat>, Option<Looking>);
 pub fn work(injector: &Injector, seat: Seat) {
     pending::become_worker(injector);
     let (mut seat, mut looking): State = (Some(seat), None);
-    let mut worked = false;
     loop {
         if let Some(claim) = injector.take() {
             if let Some(looking) = looking.take() {
                 injector.found(looking);
             }
             participate(injector, claim);
-            worked = true;
-            continue;
-        }
-        if mem::take(&mut worked) {
-            // Who submits one task after another is faster than the system lets us sleep and wakes us.
-            thread::give_way();
             continue;
         }
         // P3: without a seat this was the look after the close.
@@ -139,9 +134,17 @@ fn settle(injector: &Injector, handle: Handle) -> Option<Payload> {
 
 /// Blocks until the batch is finished, without running any of its tasks.
 pub fn sleep_until(injector: &Injector, handle: &Handle) {
-    if !handle.batch().latch().is_finished() {
-        // S4: they would wait as long.
-        pending::publish_all();
+    let latch = handle.batch().latch();
+    if latch.is_finished() {
+        return;
+    }
+    // S4: they would wait as long.
+    pending::publish_all();
+    let finished = |_| {
+        thread::give_way();
+        latch.is_finished()
+    };
+    if !(0..TURNS).any(finished) {
         injector.wait(handle);
     }
 }

@@ -9,6 +9,7 @@
 //! | [`atomic`], [`Arc`], [`Mutex`] | `std` | `loom` | `shuttle`; its `Arc` is `std`'s |
 //! | [`thread`], `each_thread!` | `std` | `loom`; two threads at once | `shuttle`; two threads at once |
 //! | `thread::give_way` | `yield_now` | nothing | nothing |
+//! | [`TURNS`] | 16 | none | 1 |
 //! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses | `core`'s; each entry is a step |
 //! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` | `shuttle::thread::park` |
 //! | [`Deadline`] | `Instant` | passes after one timed park | passes after a random number of looks |
@@ -52,6 +53,16 @@ pub const BACKEND: &str = if cfg!(loom) {
     "shuttle"
 } else {
     "std"
+};
+
+/// How often a thread gives its processor away before it asks the system for a sleep: about 5 us if nobody wants it, which
+/// is less than the sleep and its end cost. Under loom a turn would be one more look, and nothing else.
+pub const TURNS: u32 = if cfg!(loom) {
+    0
+} else if cfg!(shuttle) {
+    1
+} else {
+    16
 };
 
 /// Locks `mutex` whether or not a thread panicked while it held it.
