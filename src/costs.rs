@@ -1,8 +1,8 @@
 //! What the tasks of a function cost, as far as it is known: a hint that decides who runs a loop, and never whether.
 //!
 //! Waking a worker costs its waker about 7 us on a virtual machine, and the worker is there 5 to 30 us later. A loop whose work is
-//! less than that ends sooner when its caller runs it alone. So each pool remembers what a task took, by the loop's chunk
-//! runner, of which there is one per closure type.
+//! less than that ends sooner when its caller runs it alone. So each pool remembers what a task took, by the chunk runner, of which
+//! there is one per closure type or task function. Batches that are submitted use it for their [`grain`](crate::grain) alone.
 //!
 //! ```text
 //!   63            40 39    32 31                        0
@@ -21,6 +21,8 @@
 //!
 //! - `K1`  *Up at once.* After a measurement the estimate is not below it, but for the clock's own time.
 //! - `K2`  *Trust is earned.* A call goes unmeasured only after [`TRUSTED`] measurements in a row that fitted.
+//! - `K3`  *Each its own.* What is known of one function is not believed of another. Two that share an entry are taken for each other
+//!   with a chance of one in 2^23.
 //!
 //! # Orderings
 //!
@@ -31,10 +33,12 @@
 //! # Alternatives turned down
 //!
 //! *Measuring each call*: 2 tasks then cost 144 ns instead of 66, as the prototype showed. *A table for all pools*: a mutable static,
-//! which would leak from one modelled schedule to the next. *Estimates for submitted tasks*: they start without their caller
-//! whatever they cost.
+//! which would leak from one modelled schedule to the next. *Estimates that decide whether a
+//! submission wakes*: submitted tasks start without their caller whatever they cost, and an estimate only tells how many of them are
+//! worth a claim.
 //!
-//! Checked by: the properties `k1_*` and `k2_*` in `proptests/tests/costs.rs`, `a_loop_that_grows_dear_is_shared` in its contract tests.
+//! Checked by: the properties `k1_*` and `k2_*` in `proptests/tests/costs.rs`, `k3_*` and `a_loop_that_grows_dear_is_shared` in its
+//! contract tests.
 
 use core::cell::Cell;
 

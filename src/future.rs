@@ -28,6 +28,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
 use std::time::Duration;
 
 use crate::batch::{Batch, Handle, Outcome, Plan};
+use crate::costs::Estimate;
 use crate::disjoint::Disjoint;
 use crate::frame;
 use crate::grain::Grain;
@@ -386,12 +387,15 @@ impl ZeroPool {
                 Batch::MAX_TASKS
             );
             let workers = self.workers() as u32;
-            let plan = Plan { tasks, threads: workers, helpers: workers, grain: Grain::SINGLE };
+            let run = run_submitted::<F, P>;
+            // K3: a function that is not known by its type shares what runs it with others.
+            let is_known = tasks > 1 && size_of::<F>() == 0;
+            let known = is_known.then(|| self.injector().costs().known(run)).flatten();
+            let grain = known.map_or(Grain::SINGLE, Estimate::grain);
+            let plan = Plan { tasks, threads: workers, helpers: workers, grain };
             // SAFETY: the future borrows the parameters and waits, and the function is `Send + Sync`. What else there is to
             // keep, the documentation of this surface leaves to the caller.
-            let batch = unsafe {
-                self.injector().storing(Submitted { task, parameters }, run_submitted::<F, P>, plan)
-            };
+            let batch = unsafe { self.injector().storing(Submitted { task, parameters }, run, plan) };
             let injector = Arc::clone(self.injector());
             Open { handle: injector.publish(batch), injector }
         });

@@ -64,6 +64,7 @@ use core::task::Waker;
 use std::time::Duration;
 
 use crate::batch::{Batch, Claim, Depot, Handle, Plan, Run, Work};
+use crate::costs::Costs;
 use crate::idle::{Announced, Idle, Looking, Seat, Woken};
 use crate::latch::{Latch, Lot, Sleeper, Ticket};
 use crate::queue::{Node, Queue};
@@ -81,6 +82,7 @@ pub struct Injector {
     domain: Domain,
     depot: Arc<Depot>,
     guests: Latch,
+    costs: Costs,
     crowd: u32,
 }
 
@@ -102,6 +104,7 @@ impl Injector {
             domain: Domain::new(),
             depot: Depot::new(magazine),
             guests: Latch::idle(),
+            costs: Costs::new(),
             crowd: u32::try_from(CROWD * workers).unwrap_or(u32::MAX),
         }
     }
@@ -151,6 +154,11 @@ impl Injector {
         fence(Ordering::SeqCst);
         self.idle.notify();
         handle
+    }
+
+    /// Returns what is known of the tasks that ran here.
+    pub fn costs(&self) -> &Costs {
+        &self.costs
     }
 
     /// Tells whether a submission would wake a worker now. The answer may be old when it is there.

@@ -59,7 +59,6 @@ use crate::worker;
 pub struct ZeroPool {
     injector: Arc<Injector>,
     threads: Vec<thread::JoinHandle<()>>,
-    costs: Box<Costs>,
     /// The process that has the threads: a forked child has a copy of their handles alone.
     process: u32,
 }
@@ -102,12 +101,7 @@ impl ZeroPool {
         }
         let injector = Arc::new(Injector::new(workers));
         let handlers = Arc::new(handlers);
-        let mut pool = Self {
-            injector,
-            threads: Vec::with_capacity(workers),
-            costs: Box::new(Costs::new()),
-            process: process::id(),
-        };
+        let mut pool = Self { injector, threads: Vec::with_capacity(workers), process: process::id() };
         for worker in 0..workers {
             let (injector, handlers) = (Arc::clone(&pool.injector), Arc::clone(&handlers));
             let body = move || {
@@ -156,7 +150,7 @@ impl ZeroPool {
             // SAFETY: passed on to the caller.
             return (tasks, unsafe { (work.run)(work.context, 0..tasks) });
         }
-        let Some(known) = self.costs.known(work.run) else { return (0, None) };
+        let Some(known) = self.injector.costs().known(work.run) else { return (0, None) };
         let nanos = known.nanos(tasks as u64);
         if nanos <= TARGET_NANOS && !Costs::is_due(known) {
             // SAFETY: passed on to the caller.
@@ -185,7 +179,7 @@ impl ZeroPool {
             unwind::keep_first(&mut first, unsafe { (work.run)(work.context, done..end) });
             (done, nanos) = (end, watch.nanos());
         }
-        self.costs.learn(work.run, done as u64, nanos);
+        self.injector.costs().learn(work.run, done as u64, nanos);
         (done, first)
     }
 
@@ -202,15 +196,12 @@ impl ZeroPool {
             return unsafe { (work.run)(work.context, 0..tasks) };
         }
         let threads = self.workers() as u32;
-        let grain = self.costs.known(work.run).map_or(Grain::SINGLE, Estimate::grain);
+        let grain = self.injector.costs().known(work.run).map_or(Grain::SINGLE, Estimate::grain);
         let plan = Plan { tasks: tasks as u64, threads, helpers: threads - 1, grain };
         // SAFETY: passed on to the caller.
         let handle = self.injector.publish(unsafe { self.injector.batch(work, plan) });
-        if let Some(mut claim) = handle.claim() {
-            let watch = Stopwatch::start();
-            worker::run_out(&self.injector, &mut claim);
-            self.costs.learn(work.run, claim.tasks(), watch.nanos());
-            worker::complete(&self.injector, claim);
+        if let Some(claim) = handle.claim() {
+            worker::participate_measured(&self.injector, claim);
         }
         worker::sleep_until(&self.injector, &handle);
         self.close(handle)

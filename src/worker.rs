@@ -30,11 +30,12 @@
 use core::ptr;
 
 use crate::batch::{Batch, Claim, Handle, Pile, Work};
+use crate::costs::Costs;
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
 use crate::injector::Injector;
 use crate::pending;
-use crate::sync::{TURNS, thread};
+use crate::sync::{Stopwatch, TURNS, thread};
 use crate::unwind::{self, Payload};
 
 /// A worker between two looks: its seat, unless the pool was closed, and the duty of one that was woken.
@@ -68,8 +69,16 @@ pub fn participate(injector: &Injector, mut claim: Claim) {
     complete(injector, claim);
 }
 
+/// Like [`participate`], and remembers what a task took.
+pub fn participate_measured(injector: &Injector, mut claim: Claim) {
+    let watch = Stopwatch::start();
+    run_out(injector, &mut claim);
+    injector.costs().learn(claim.batch().function(), claim.tasks(), watch.nanos());
+    complete(injector, claim);
+}
+
 /// Runs what was claimed and claims more, until there is nothing more to claim.
-pub fn run_out(injector: &Injector, claim: &mut Claim) {
+fn run_out(injector: &Injector, claim: &mut Claim) {
     // R4: the claim holds the batch, so that no guard is needed.
     frame::enter(injector, ptr::from_ref(claim.batch()), || {
         loop {
@@ -82,7 +91,7 @@ pub fn run_out(injector: &Injector, claim: &mut Claim) {
 }
 
 /// Counts a participation as finished.
-pub fn complete(injector: &Injector, claim: Claim) {
+fn complete(injector: &Injector, claim: Claim) {
     // P8: a waker is foreign code, which may let go of the pool. It is inside of no batch, as ours may be gone.
     frame::enter(injector, ptr::null::<Batch>(), || injector.complete(claim));
 }
@@ -160,7 +169,13 @@ pub fn wait_as_guest(injector: &Injector, handle: &Handle) {
     if handle.batch().is_claimable()
         && let Some(claim) = injector.visit(handle)
     {
-        participate(injector, claim);
+        // A single task is claimed as one whatever it takes.
+        let function = handle.batch().function();
+        if handle.batch().tasks() > 1 && injector.costs().known(function).is_none_or(Costs::is_due) {
+            participate_measured(injector, claim);
+        } else {
+            participate(injector, claim);
+        }
         injector.leave();
     }
     sleep_until(injector, handle);

@@ -195,6 +195,16 @@ impl Batch {
         size_of::<T>() <= size_of::<Store>() && align_of::<T>() <= align_of::<Store>()
     }
 
+    /// Returns the function that runs the tasks.
+    pub fn function(&self) -> Run {
+        self.work.run
+    }
+
+    /// Returns how many tasks there are.
+    pub fn tasks(&self) -> u64 {
+        self.plan.tasks
+    }
+
     /// Returns what the tasks run on.
     fn context(&self) -> *const () {
         if self.work.context.is_null() { self.store.with(<*const Store>::cast) } else { self.work.context }

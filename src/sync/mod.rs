@@ -55,8 +55,8 @@ pub const BACKEND: &str = if cfg!(loom) {
     "std"
 };
 
-/// How often a thread gives its processor away before it asks the system for a sleep: about 5 us if nobody wants it, which
-/// is less than the sleep and its end cost. Under loom a turn would be one more look, and nothing else.
+/// How often a thread gives its processor away before it asks the system for a sleep: about 8 us if nobody wants it,
+/// which is what a wake costs its waker. Under loom a turn would be one more look, and nothing else.
 pub const TURNS: u32 = if cfg!(loom) {
     0
 } else if cfg!(shuttle) {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hint::black_box;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -202,6 +202,34 @@ fn a_loop_that_grows_dear_is_shared() {
     (0..1_000).for_each(|_| assert_eq!(call(), 0));
     dear.store(true, Ordering::Relaxed);
     assert!((0..200).any(|_| call() > 1), "a costly loop stays with its caller");
+}
+
+/// Ends when two have begun, which tasks of one batch do only if they are claimed one by one.
+fn meet(met: &&AtomicUsize) {
+    met.fetch_add(1, Ordering::Relaxed);
+    let start = Instant::now();
+    while met.load(Ordering::Relaxed) < 2 {
+        assert!(start.elapsed() < Duration::from_secs(20), "both tasks were claimed at once");
+        thread::yield_now();
+    }
+}
+
+/// What is known of one task function is not believed of another for the same parameters, by its type or by a pointer.
+#[test]
+fn k3_a_function_does_not_inherit_the_cost_of_another() {
+    fn cheap(_: &&AtomicUsize) {}
+    deadline!();
+    let pool = ZeroPool::with_workers(2);
+    let met = AtomicUsize::new(0);
+    let pair = [&met; 2];
+    (0..1_000).for_each(|_| pool.submit_batch_uniform(cheap, &pair).wait());
+    pool.submit_batch_uniform(meet, &pair).wait();
+    assert_eq!(met.swap(0, Ordering::Relaxed), 2);
+
+    let [cheap, meet]: [fn(&&AtomicUsize); 2] = [cheap, meet];
+    (0..1_000).for_each(|_| pool.submit_batch_uniform(cheap, &pair).wait());
+    pool.submit_batch_uniform(meet, &pair).wait();
+    assert_eq!(met.load(Ordering::Relaxed), 2);
 }
 
 /// A scope keeps the nodes of its tasks to its end.
