@@ -116,6 +116,12 @@ mod tests {
     }
 
     #[test]
+    fn x2_the_first_payload_is_kept() {
+        let payload = run_each(0..3, |i| panic_any(i)).expect("three tasks panicked");
+        assert_eq!(payload.downcast_ref(), Some(&0_usize));
+    }
+
+    #[test]
     fn x2_an_empty_range_runs_nothing() {
         assert!(run_each(5..5, |_| unreachable!("nothing to run")).is_none());
         assert!(run_each(usize::MAX..usize::MAX, |_| unreachable!("nothing to run")).is_none());

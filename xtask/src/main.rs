@@ -2,6 +2,8 @@
 
 #![allow(unreachable_pub, reason = "a program exports nothing; `pub` says what a module offers the others")]
 
+mod bugs;
+mod cargo;
 mod checker;
 mod child;
 mod deep;
@@ -30,6 +32,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Makes known mistakes in a copy of the sources, one after another, and sees each be caught by the check that is named
+    /// for it.
+    Bugs(bugs::Args),
     /// Runs every property on new random cases, for as long as wanted.
     Fuzz(fuzz::Args),
     /// Runs the models on the real crossbeam-epoch.
@@ -47,6 +52,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let end = match Cli::parse().task {
+        Task::Bugs(args) => bugs::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),

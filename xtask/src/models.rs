@@ -36,8 +36,8 @@ impl fmt::Display for Check {
 pub enum End {
     /// Every schedule held. With what the driver had to note, line by line.
     Passed(Vec<String>),
-    /// A schedule failed, with this message.
-    Failed(String),
+    /// A schedule failed, of this number if the driver could tell, with this message.
+    Failed { message: String, schedule: Option<u64> },
     /// The deadline, or loom's limit on the steps of one schedule, came before an end.
     CutOff,
 }
@@ -109,6 +109,9 @@ const CRASHES: &[i32] = &[4, 5, 6, 7, 8, 11];
 /// Begins loom's report that one schedule had too many steps: a limit, and no property that was violated.
 const TOO_LONG: &str = "Model exceeded maximum number of branches";
 
+/// Begins the line in which the driver tells the number of the schedule that failed.
+const IN_SCHEDULE: &str = "failed in schedule ";
+
 fn judge(status: ExitStatus, out: &str, err: &str) -> Result<End> {
     if status.success() {
         let counted = out.lines().last().is_some_and(|line| line.starts_with("schedules "));
@@ -117,18 +120,20 @@ fn judge(status: ExitStatus, out: &str, err: &str) -> Result<End> {
         return Ok(End::Passed(notes.map(str::to_owned).collect()));
     }
     let message = first_message(err);
+    let schedule = err.lines().find_map(|line| line.strip_prefix(IN_SCHEDULE)?.parse().ok());
+    let failed = |message| Ok(End::Failed { message, schedule });
     match (status.code(), status.signal(), message) {
         (_, _, Some(message)) if message.starts_with(TOO_LONG) => Ok(End::CutOff),
-        (Some(PANICKED), _, Some(message)) => Ok(End::Failed(message)),
+        (Some(PANICKED), _, Some(message)) => failed(message),
         (_, Some(signal), message) if CRASHES.contains(&signal) => {
-            Ok(End::Failed(message.unwrap_or_else(|| format!("died of signal {signal}"))))
+            failed(message.unwrap_or_else(|| format!("died of signal {signal}")))
         }
         _ => bail!("it ended with {status}, which says nothing about the model:\n{}", err.trim()),
     }
 }
 
 /// Returns the first line that the first panic had to say.
-fn first_message(err: &str) -> Option<String> {
+pub fn first_message(err: &str) -> Option<String> {
     let mut lines = err.lines().skip_while(|line| !line.contains("panicked at "));
     lines.next()?;
     lines.map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
@@ -148,10 +153,13 @@ mod tests {
 
     #[test]
     fn only_what_happens_in_a_model_is_a_failure() {
-        let failed = |message: &str| End::Failed(message.to_owned());
+        let failed = |message: &str| End::Failed { message: message.to_owned(), schedule: None };
         let noted = judge(exit(0), "note: 3 programs\nschedules 7\n", "");
         assert_eq!(noted.ok(), Some(End::Passed(vec!["3 programs".to_owned()])));
         assert_eq!(judge(exit(101), "", PANIC).ok(), Some(failed("Q5: 1 was there")));
+        let numbered = judge(exit(101), "", &format!("{PANIC}failed in schedule 7\n"));
+        let seventh = End::Failed { message: "Q5: 1 was there".to_owned(), schedule: Some(7) };
+        assert_eq!(numbered.ok(), Some(seventh));
         assert_eq!(judge(ExitStatus::from_raw(6), "", PANIC).ok(), Some(failed("Q5: 1 was there")));
         assert_eq!(judge(ExitStatus::from_raw(11), "", "").ok(), Some(failed("died of signal 11")));
     }

@@ -1,6 +1,6 @@
 //! A copy of the workspace to apply edits to, so that `src` carries no switch for what tests do to it.
 //!
-//! The copy is a workspace of its own: the crate, `loom_tests`, and the packages that these two name by path. Other
+//! The copy is a workspace of its own: the crate, the packages that test it, and those that these name by path. Other
 //! packages stay behind. A file is written only when its content changed, so that the next build of the copy compiles
 //! only what is new.
 
@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use toml::{Table, Value};
 
+use crate::cargo::Tests;
+
 /// Packages, named by their folders, that are copied with all that they need.
-const ROOTS: &[&str] = &["", "loom_tests"];
+const ROOTS: &[&str] = &["", "loom_tests", "loom_tests/shuttle", "proptests"];
 
 /// The workspace that `cargo xtask` was called in. Two checkouts may share a target folder, and with it this program, so
 /// cargo's word at run time counts more than the path it was built from.
@@ -65,35 +66,25 @@ impl Tree {
         Ok(tree)
     }
 
+    /// Returns the folder of the copy.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Builds the model driver and returns its path.
     pub fn build_models(&self) -> Result<PathBuf> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args(["test", "--package", "loom_tests", "--test", "models", "--no-run"])
-            .arg("--message-format=json-render-diagnostics")
-            .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", &self.target)
-            .output()
-            .context("starting cargo")?;
-        if !output.status.success() {
-            bail!(
-                "the copy in {} does not build:\n{}",
-                self.root.display(),
-                String::from_utf8_lossy(&output.stderr)
-            );
-        }
-        let messages = String::from_utf8_lossy(&output.stdout);
-        let executable = messages.lines().filter_map(executable_of).next_back();
-        executable.context("cargo built no model driver")
+        let built = self.build(MODELS)?.into_iter().find(|(name, _)| name == "models");
+        built.map(|(_, executable)| executable).context("cargo built no model driver")
+    }
+
+    /// Builds tests; returns the names of the targets, and their binaries.
+    pub fn build(&self, tests: Tests<'_>) -> Result<Vec<(String, PathBuf)>> {
+        tests.build(&self.root, Some(&self.target))
     }
 }
 
-/// Reads the path of a test executable out of one of cargo's messages.
-fn executable_of(message: &str) -> Option<PathBuf> {
-    let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    let is_models = message["target"]["name"] == "models";
-    is_models.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
-}
+/// The driver of the models.
+pub const MODELS: Tests<'_> = Tests { package: "loom_tests", options: &["--test", "models"] };
 
 /// Returns the folders of the packages to copy, relative to the workspace.
 fn needed_packages(workspace: &Path) -> Result<BTreeSet<PathBuf>> {
@@ -243,10 +234,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_copy_is_a_workspace_of_the_crate_and_its_models() {
+    fn the_copy_is_a_workspace_of_the_crate_and_its_tests() {
         let workspace = workspace().expect("a workspace");
         let packages = needed_packages(&workspace).expect("readable manifests");
-        assert!(packages.contains(Path::new("loom_tests")) && !packages.contains(Path::new("benches")));
+        assert!(packages.contains(Path::new("proptests")) && !packages.contains(Path::new("benches")));
         let manifest: Table =
             manifest(&workspace, &packages, None).expect("a manifest").parse().expect("TOML");
         assert_eq!(manifest["workspace"]["members"].as_array().map(Vec::len), Some(packages.len()));

@@ -105,7 +105,7 @@ fn run_programs(build: &Build, file: &'static str, each: usize, jobs: usize) -> 
                 progress.step(&format!("{note}, {:.0} s", time.as_secs_f64()));
                 Ok(note)
             }
-            End::Failed(message) => bail!("{}: {message}", checks[at]),
+            End::Failed { message, .. } => bail!("{}: {message}", checks[at]),
             End::CutOff => bail!("{} is cut off after {} s", checks[at], time.as_secs()),
         }
     })?;

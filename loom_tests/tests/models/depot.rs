@@ -62,6 +62,27 @@ fn n5_who_ends_leaves_orphans() {
     tasks.iter().for_each(|tasks| tasks.collect());
 }
 
+/// A visitor may stand at a node that another thread lays aside, whereupon that thread ends: whatever becomes of its nodes, the
+/// batch that is made next is none that the visitor still sees.
+fn n5_who_ends_hands_nothing_out() {
+    let injector = Arc::new(Injector::recycling(0, 2));
+    let tasks = [1; 4].map(Tasks::new);
+    let publish = |tasks: &Arc<Tasks>| {
+        let handle = injector.publish(tasks.recycled(&injector));
+        help(&injector, &handle);
+        handle
+    };
+    let first = publish(&tasks[0]);
+    let visitor = spawn(&injector, work_once);
+    let behind = [publish(&tasks[1]), publish(&tasks[2])];
+    let ending = spawn(&injector, |injector| injector.release(first));
+    end(ending);
+    injector.release(publish(&tasks[3]));
+    end(visitor);
+    behind.into_iter().for_each(|handle| injector.release(handle));
+    tasks.iter().for_each(|tasks| tasks.collect());
+}
+
 /// A thread ends, with a node laid aside, beside the end of the pool.
 fn n5_a_thread_and_the_pool_end() {
     let injector = Arc::new(Injector::recycling(0, 2));
@@ -76,5 +97,6 @@ crate::table! { "depot":
     n3_a_visitor_meets_a_second_life(THREE, REUSE),
     n3_two_threads_recycle_for_each_other(THREE, REUSE),
     n5_who_ends_leaves_orphans(THREE, REUSE),
+    n5_who_ends_hands_nothing_out(THREE, REUSE),
     n5_a_thread_and_the_pool_end(Bound::None, REUSE),
 }

@@ -1,6 +1,5 @@
 //! What the models share: the table they stand in, the way a model is run, and small fixtures.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::checker::Checker;
@@ -121,11 +120,19 @@ pub fn explore(model: &Model) -> usize {
     }
 }
 
+/// How many schedules this process has begun.
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns the number of the schedule that runs.
+pub fn schedule() -> usize {
+    BEGUN.load(Ordering::Relaxed)
+}
+
 /// Runs `body` in every schedule within `bound` and returns how many there were.
 ///
 /// The limits that loom reads from the environment are all set here: none of them may end an exploration early.
 pub fn explore_all(bound: Bound, body: impl Fn() + Send + Sync + 'static) -> usize {
-    let schedules = Arc::new(AtomicUsize::new(0));
+    let before = schedule();
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = match bound {
         Bound::Preemptions(n) => Some(n),
@@ -139,10 +146,9 @@ pub fn explore_all(bound: Bound, body: impl Fn() + Send + Sync + 'static) -> usi
     let trace = std::env::var_os("ZERO_POOL_TRACE").is_some();
     builder.log = trace;
     builder.location = trace;
-    let counted = Arc::clone(&schedules);
     builder.check(move || {
-        counted.fetch_add(1, Ordering::Relaxed);
+        BEGUN.fetch_add(1, Ordering::Relaxed);
         body();
     });
-    schedules.load(Ordering::Relaxed)
+    schedule() - before
 }

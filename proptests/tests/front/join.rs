@@ -1,9 +1,14 @@
 //! Joins: two closures, their results, and their panics.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use proptest::collection::{btree_set, vec};
 use proptests::watchdog::watch;
+use zero_pool::batch::Work;
+use zero_pool::injector::Injector;
+use zero_pool::unwind::Payload;
+use zero_pool::{pending, worker};
 
 use super::*;
 
@@ -103,6 +108,32 @@ fn sort(pool: &ZeroPool, numbers: &mut [u16]) {
     let pivot = numbers.len() / 2;
     let (below, _, above) = numbers.select_nth_unstable(pivot);
     pool.join(|| sort(pool, below), || sort(pool, above));
+}
+
+/// The only worker is not parked, so that nobody could be woken for the second half: it is not queued.
+#[test]
+fn s4_a_job_is_kept_while_nobody_could_be_woken() {
+    unsafe fn count(context: *const (), _: Range<usize>) -> Option<Payload> {
+        // SAFETY: the context given below.
+        unsafe { &*context.cast::<AtomicUsize>() }.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+    let _watchdog = watch("join::s4_a_job_is_kept_while_nobody_could_be_woken", DEADLINE);
+    let (injector, runs) = (Injector::new(1), AtomicUsize::new(0));
+    let look = || {
+        let claim = injector.take();
+        let found = claim.is_some();
+        claim.into_iter().for_each(|claim| worker::participate(&injector, claim));
+        found
+    };
+    // A thread that is no worker leaves a worker asleep, and so publishes less.
+    pending::become_worker(&injector);
+    let work = Work { run: count, context: (&raw const runs).cast() };
+    // SAFETY: the count outlives the call, and neither half unwinds.
+    let (found, panic) = unsafe { worker::run_beside(&injector, work, look) };
+    assert!(panic.is_none());
+    assert!(!found, "S4: published, and nobody could be woken");
+    assert_eq!(runs.into_inner(), 1);
 }
 
 /// One join inside of the other's first closure, and inside of its second.

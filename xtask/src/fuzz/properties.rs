@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use proc_macro2::{TokenStream, TokenTree};
 
+use crate::cargo::Tests;
 use crate::tree;
 
 /// The package with the properties; its folder has the same name.
@@ -32,7 +33,7 @@ impl std::fmt::Display for Property {
 pub fn find(workspace: &Path) -> Result<Vec<Property>> {
     let functions = functions_of_sources(workspace)?;
     let mut found = Vec::new();
-    for (target, executable) in build(workspace)? {
+    for (target, executable) in (Tests { package: PACKAGE, options: &[] }).build(workspace, None)? {
         let output = Command::new(&executable).arg("--list").output();
         let output = output.with_context(|| format!("listing the tests of {}", executable.display()))?;
         ensure!(output.status.success(), "{} does not list its tests", executable.display());
@@ -96,28 +97,6 @@ fn names_after_fn(tokens: TokenStream) -> Vec<String> {
 
 fn is_ident(token: &TokenTree, name: &str) -> bool {
     matches!(token, TokenTree::Ident(ident) if ident == name)
-}
-
-/// Builds all test binaries of the package, and returns their names and paths.
-fn build(workspace: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["test", "--package", PACKAGE, "--no-run", "--message-format=json-render-diagnostics"])
-        .current_dir(workspace)
-        .output()
-        .context("starting cargo")?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the properties do not build:\n{told}");
-    let messages = String::from_utf8_lossy(&output.stdout);
-    Ok(messages.lines().filter_map(test_binary).collect())
-}
-
-/// Reads the name and the path of a test binary out of one of cargo's messages.
-fn test_binary(message: &str) -> Option<(String, PathBuf)> {
-    let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    let is_test = message["profile"]["test"].as_bool()? && message["target"]["kind"][0] != "bin";
-    let path = message["executable"].as_str()?;
-    is_test.then(|| Some((message["target"]["name"].as_str()?.to_owned(), path.into())))?
 }
 
 #[cfg(test)]

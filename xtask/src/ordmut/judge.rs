@@ -65,7 +65,7 @@ pub fn baseline(driver: &Driver, checks: &[Check], scratch: &Path, jobs: usize) 
         let (end, time) = driver.run(check, &[(REACHED, path)], BASELINE_DEADLINE)?;
         match end {
             End::Passed(_) => {}
-            End::Failed(message) => bail!("without any mutant, {check} fails: {message}"),
+            End::Failed { message, .. } => bail!("without any mutant, {check} fails: {message}"),
             End::CutOff => bail!("without any mutant, {check} is cut off after {} s", time.as_secs()),
         }
         // A check that reaches no site makes no file.
@@ -112,7 +112,7 @@ impl Court<'_> {
             match end {
                 End::Passed(_) => {}
                 End::CutOff => judgement.cut_off.push(green.check.clone()),
-                End::Failed(message) => {
+                End::Failed { message, .. } => {
                     judgement.kills.push(Kill { check: green.check.clone(), time, message })
                 }
             }
