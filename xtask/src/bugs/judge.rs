@@ -169,10 +169,15 @@ fn number_after(text: &str, words: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
+/// Cuts a line that is longer than a line.
+fn cut(line: &str) -> &str {
+    line.char_indices().nth(120).map_or(line, |(end, _)| &line[..end])
+}
+
 /// Returns the line with the expected words, or what was said instead.
 pub fn explain<'a>(said: &'a str, expected: &str) -> Result<&'a str, String> {
     let found = said.lines().find(|line| line.contains(expected));
-    found.map(str::trim).ok_or_else(|| {
+    found.map(|line| cut(line.trim())).ok_or_else(|| {
         let lead = first_message(said).unwrap_or_default();
         let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
         format!("it says: {lead}\n{}", lines[..lines.len().min(12)].join("\n"))
