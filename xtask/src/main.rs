@@ -11,10 +11,12 @@ mod environment;
 mod fuzz;
 mod models;
 mod ordmut;
+mod page;
 mod progress;
 mod sanitize;
 mod share;
 mod shuttle;
+mod tables;
 mod tree;
 mod verify;
 
@@ -45,6 +47,8 @@ enum Task {
     Sanitize(sanitize::Args),
     /// Runs larger worlds under many more schedules than a plain test run.
     Shuttle(shuttle::Args),
+    /// Writes the tables of the documentation that are made of data in the repository.
+    Tables,
     /// Runs random programs, the models and the ordering mutants on a repaired loom, which misses none of the schedules
     /// that loom as published misses by mistake.
     Verify(verify::Args),
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Task::Ordmut(args) => ordmut::run(&args),
         Task::Sanitize(args) => sanitize::run(&args),
         Task::Shuttle(args) => shuttle::run(&args),
+        Task::Tables => tables::run(),
         Task::Verify(args) => verify::run(&args),
     };
     end.unwrap_or_else(|error| {

@@ -30,12 +30,16 @@ pub fn workspace() -> Result<PathBuf> {
     Ok(root.to_path_buf())
 }
 
+/// Returns cargo's target folder.
+fn target(workspace: &Path) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+    // The build runs in the copy, where a relative path would lead elsewhere.
+    std::path::absolute(&target).unwrap_or(target)
+}
+
 /// Where a task keeps its copy and its builds: a folder of cargo's target folder.
 pub fn scratch(workspace: &Path, task: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-    let scratch = target.join(task);
-    // The build runs in the copy, where a relative path would lead elsewhere.
-    std::path::absolute(&scratch).unwrap_or(scratch)
+    target(workspace).join(task)
 }
 
 /// The copy, ready to be built.
@@ -66,9 +70,10 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Returns the folder of the copy.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// Builds into the target folder of `workspace`, where the dependencies lie already. What is built of the copy itself has
+    /// other names there, as cargo tells packages apart by their folders.
+    pub fn beside(self, workspace: &Path) -> Self {
+        Self { target: target(workspace), ..self }
     }
 
     /// Builds the model driver and returns its path.
@@ -84,7 +89,7 @@ impl Tree {
 }
 
 /// The driver of the models.
-pub const MODELS: Tests<'_> = Tests { package: "loom_tests", options: &["--test", "models"] };
+const MODELS: Tests<'_> = Tests { package: "loom_tests", options: &["--test", "models"] };
 
 /// Returns the folders of the packages to copy, relative to the workspace.
 fn needed_packages(workspace: &Path) -> Result<BTreeSet<PathBuf>> {

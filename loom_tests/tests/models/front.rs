@@ -13,6 +13,7 @@ use zero_pool_loom::ZeroPool;
 use zero_pool_loom::batch::Pile;
 use zero_pool_loom::injector::Injector;
 use zero_pool_loom::pending;
+use zero_pool_loom::reclaim::assert_unpinned;
 use zero_pool_loom::worker::{self, participate};
 
 use crate::fixture::{Tasks, end, finish, parked, spawn, work, work_from, work_once, work_some};
@@ -174,6 +175,7 @@ struct Bell {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
+        assert_unpinned();
         *self.rung.lock().expect("no panic at the bell") = true;
         self.changed.notify_one();
     }

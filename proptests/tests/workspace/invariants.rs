@@ -70,8 +70,18 @@ fn names(tree: &Tree) -> BTreeSet<String> {
     models.chain(tests).collect()
 }
 
+/// The names of all models and tests of the workspace, whose `src` is this.
+pub(crate) fn names_of(src: &[Source]) -> BTreeSet<String> {
+    let (models, properties) = (Source::tree("loom_tests"), properties());
+    names(&Tree { src, models: &models, properties: &properties, page: "" })
+}
+
+fn properties() -> Vec<Source> {
+    ["proptests/src", "proptests/tests"].into_iter().flat_map(Source::tree).collect()
+}
+
 /// The IDs that essays define, and where.
-fn definitions(src: &[Source], complaints: &mut Vec<String>) -> BTreeMap<String, String> {
+pub(crate) fn definitions(src: &[Source], complaints: &mut Vec<String>) -> BTreeMap<String, String> {
     let mut definitions = BTreeMap::new();
     for source in src {
         for (at, line) in source.lines.iter().enumerate() {
@@ -176,8 +186,7 @@ fn check_page(page: &str, definitions: &BTreeMap<String, String>, names: &BTreeS
 fn each_invariant_is_listed_checked_and_cited() {
     let page = read(PAGE);
     let (src, models) = (Source::tree("src"), Source::tree("loom_tests"));
-    let properties: Vec<_> =
-        ["proptests/src", "proptests/tests"].into_iter().flat_map(Source::tree).collect();
+    let properties = properties();
     let tree = Tree { src: &src, models: &models, properties: &properties, page: &page };
     assert!(definitions(&src, &mut Vec::new()).len() > 20, "the definitions were not found");
     assert!(names(&tree).len() > 50, "the tests were not found");

@@ -7,6 +7,7 @@
 //! | [`statics`] | nothing in `src` leaks from one modelled schedule to the next; `SeqCst` is for fences |
 //! | [`orderings`] | each atomic operation says what it pairs with, and the pair is in an ordering table |
 //! | [`invariants`] | each invariant is listed, checked and cited |
+//! | [`killers`] | each invariant is killed by a seeded bug or an ordering mutant; layers of checks are listed everywhere |
 //!
 //! Each rule is a function from texts to a list of complaints. It is applied to the tree, where it must find nothing, and
 //! to planted texts, where it must find what was planted: a rule that cannot complain is no rule.
@@ -17,6 +18,7 @@
 mod features;
 mod floors;
 mod invariants;
+mod killers;
 mod orderings;
 mod source;
 mod statics;

@@ -28,7 +28,8 @@ pub fn edit(workspace: &Path, bugs: &[Bug]) -> Result<BTreeMap<PathBuf, String>>
     by_file.entry("src/lib.rs").or_default();
     let mut edited = BTreeMap::new();
     for (file, bugs) in by_file {
-        let source = std::fs::read_to_string(workspace.join(file)).with_context(|| format!("reading {file}"))?;
+        let source =
+            std::fs::read_to_string(workspace.join(file)).with_context(|| format!("reading {file}"))?;
         edited.insert(PathBuf::from(file), edit_file(file, &source, &bugs)?);
     }
     if let Some(lib) = edited.get_mut(Path::new("src/lib.rs")) {
@@ -50,7 +51,10 @@ fn edit_file(file: &str, source: &str, bugs: &[&Bug]) -> Result<String> {
         if let Some((before, _)) = edits.last()
             && start < before.end
         {
-            bail!("bug {} of {FILE} overlaps the one before it in {file}: give both the same text", bugs[0].number);
+            bail!(
+                "bug {} of {FILE} overlaps the one before it in {file}: give both the same text",
+                bugs[0].number
+            );
         }
         edits.push((start..end, switch(&source[start..end], bugs)?));
     }
@@ -163,7 +167,10 @@ mod tests {
         let one = edited("fn f() { a(); b(); }", &[bug(3, "«a();» b()", "")]).expect("an edit");
         assert_eq!(one, "fn f() { if crate::seeded::has(3) { } else { a(); } b(); }");
         let expression = edited("fn f() { if x == 1 {} }", &[bug(3, "x == 1", "true")]).expect("an edit");
-        assert!(expression.contains("if (if crate::seeded::has(3) { true } else { x == 1 }) {}"), "{expression}");
+        assert!(
+            expression.contains("if (if crate::seeded::has(3) { true } else { x == 1 }) {}"),
+            "{expression}"
+        );
         let inserted = edited("fn f() {\n// Here.\n}", &[bug(3, "// Here.", "g();")]).expect("an edit");
         assert!(inserted.contains("{ g(); } else { // Here. }"), "{inserted}");
     }
@@ -172,7 +179,10 @@ mod tests {
     fn bugs_may_share_a_place() {
         let both = [bug(1, "a();", "b();"), bug(2, "a();", "c();")];
         let text = edited("fn f() { a(); }", &both).expect("two edits");
-        assert!(text.contains("has(1) { b(); } else if crate::seeded::has(2) { c(); } else { a(); }"), "{text}");
+        assert!(
+            text.contains("has(1) { b(); } else if crate::seeded::has(2) { c(); } else { a(); }"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -185,14 +195,18 @@ mod tests {
     #[test]
     fn a_text_that_does_not_fit_is_refused_with_advice() {
         let refused = |text: &str, words: &str| {
-            let error = format!("{:#}", edited("fn f() { a(); a(); let x = b; }", &[bug(7, text, "")]).expect_err("wrong"));
+            let error = format!(
+                "{:#}",
+                edited("fn f() { a(); a(); let x = b; }", &[bug(7, text, "")]).expect_err("wrong")
+            );
             assert!(error.contains(words), "{error}");
         };
         refused("c();", "does not stand in src/x.rs any more");
         refused("a();", "more than once");
         refused("let x = b;", "a `let`");
         refused("«b", "no »");
-        let error = edited("fn f() { a(b); }", &[bug(1, "a(b);", ""), bug(2, "b", "c")]).expect_err("they overlap");
+        let error =
+            edited("fn f() { a(b); }", &[bug(1, "a(b);", ""), bug(2, "b", "c")]).expect_err("they overlap");
         assert!(error.to_string().contains("overlaps"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! Runs a check on the code as it is, or with a bug, and reads what it says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use super::table::{Bug, Layer};
 use crate::cargo::Tests;
 use crate::child::{self, Ended};
 use crate::models::{Check, Driver, End, first_message};
-use crate::tree::{MODELS, Tree};
+use crate::tree::Tree;
 
 /// How long a check may take.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -34,14 +35,15 @@ pub struct Court {
     models: Option<(Driver, Vec<Check>)>,
     /// By layer and target.
     binaries: BTreeMap<(Layer, String), PathBuf>,
-    /// Where tests run: cargo runs those of a package in its folder.
-    root: PathBuf,
+    /// Where tests run, each bug's in a folder of its own: a property keeps the seed of what fails in the folder that it runs
+    /// in, and begins with it the next time.
+    runs: PathBuf,
 }
 
 impl Court {
     /// Builds what the checks of some bugs need.
-    pub fn new(tree: &Tree, bugs: &[&Bug]) -> Result<Self> {
-        let mut court = Self { models: None, binaries: BTreeMap::new(), root: tree.root().to_path_buf() };
+    pub fn new(tree: &Tree, scratch: &Path, bugs: &[&Bug]) -> Result<Self> {
+        let mut court = Self { models: None, binaries: BTreeMap::new(), runs: scratch.join("runs") };
         for layer in Layer::ALL {
             let checks: Vec<&str> =
                 bugs.iter().filter(|bug| bug.layer == layer).map(|bug| bug.check.as_str()).collect();
@@ -50,9 +52,7 @@ impl Court {
             }
             let start = Instant::now();
             if layer == Layer::Models {
-                let built = tree.build(MODELS)?;
-                let (_, driver) = built.first().context("cargo built no model driver")?;
-                court.models = Some(Driver::new(driver, [])?);
+                court.models = Some(Driver::new(&tree.build_models()?, [])?);
             } else {
                 let targets: BTreeSet<&str> = checks.iter().map(|check| target(layer, check)).collect();
                 let options: Vec<&str> = match layer {
@@ -80,34 +80,42 @@ impl Court {
         }
         let key = (layer, target(layer, check).to_owned());
         let binary = self.binaries.get(&key).with_context(|| format!("cargo built no {}", key.1))?;
+        let folder = self.runs.join(chosen.as_deref().unwrap_or("none")).join(check.replace("::", "."));
+        clear(&folder).with_context(|| format!("clearing {}", folder.display()))?;
         let start = Instant::now();
-        let ended = child::run(self.command(layer, binary, check, &env), DEADLINE)
-            .with_context(|| check.to_owned())?;
+        let mut command = command(layer, binary, check);
+        command.envs(env).current_dir(folder);
+        let ended = child::run(command, DEADLINE).with_context(|| check.to_owned())?;
         let verdict = ended.map_or(Ok(Verdict::CutOff), |ended| of_test(layer, check, &ended))?;
         Ok((verdict, start.elapsed()))
     }
+}
 
-    fn command(&self, layer: Layer, binary: &Path, check: &str, env: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(binary);
-        for (name, _) in std::env::vars_os() {
-            let own = |name: &str| name.starts_with("ZERO_POOL_") || name.starts_with("PROPTEST_");
-            if name.to_str().is_some_and(own) {
-                command.env_remove(name);
-            }
-        }
-        let name = if layer == Layer::Properties {
-            check.split_once("::").map_or(check, |(_, name)| name)
-        } else {
-            check
-        };
-        command.args(["--exact", name]).envs(env.iter().copied()).env("RUST_BACKTRACE", "0");
-        if layer != Layer::Worlds {
-            // What a test prints is there although its process dies.
-            command.arg("--nocapture").env("PROPTEST_RNG_SEED", "1");
-        }
-        command.current_dir(self.root.join(folder(layer)));
-        command
+fn clear(folder: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => std::fs::create_dir_all(folder),
     }
+}
+
+fn command(layer: Layer, binary: &Path, check: &str) -> Command {
+    let mut command = Command::new(binary);
+    for (name, _) in std::env::vars_os() {
+        let own = |name: &str| name.starts_with("ZERO_POOL_") || name.starts_with("PROPTEST_");
+        if name.to_str().is_some_and(own) {
+            command.env_remove(name);
+        }
+    }
+    let name = match (layer, check.split_once("::")) {
+        (Layer::Properties, Some((_, name))) => name,
+        _ => check,
+    };
+    command.args(["--exact", name]).env("RUST_BACKTRACE", "0");
+    if layer != Layer::Worlds {
+        // What a test prints is there although its process dies.
+        command.arg("--nocapture").env("PROPTEST_RNG_SEED", "1");
+    }
+    command
 }
 
 fn package(layer: Layer) -> &'static str {
@@ -116,15 +124,6 @@ fn package(layer: Layer) -> &'static str {
         Layer::Worlds => "shuttle_tests",
         Layer::Properties => "proptests",
         Layer::Units => "zero-pool",
-    }
-}
-
-fn folder(layer: Layer) -> &'static str {
-    match layer {
-        Layer::Models => "loom_tests",
-        Layer::Worlds => "loom_tests/shuttle",
-        Layer::Properties => "proptests",
-        Layer::Units => "",
     }
 }
 
@@ -152,7 +151,10 @@ fn of_test(layer: Layer, check: &str, ended: &Ended) -> Result<Verdict> {
         bail!("there is no test {check}");
     }
     if status.success() {
-        ensure!(out.contains("test result: ok. 1 passed"), "{check} ended well, and ran no test:\n{out}{err}");
+        ensure!(
+            out.contains("test result: ok. 1 passed"),
+            "{check} ended well, and ran no test:\n{out}{err}"
+        );
         return Ok(Verdict::Passed);
     }
     let said = format!("{err}\n{out}");

@@ -14,7 +14,9 @@
 
 mod inject;
 mod judge;
-mod table;
+pub mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,8 +28,10 @@ use anyhow::{Result, bail, ensure};
 
 use self::judge::{Court, Verdict};
 use self::table::{Bug, Layer};
+use crate::page;
 use crate::progress::Progress;
 use crate::share::share;
+use crate::tables;
 use crate::tree::{self, Tree};
 
 /// Which bugs, and what to tell.
@@ -36,12 +40,24 @@ pub struct Args {
     /// Only the bugs of these numbers, as `--list` counts them.
     #[arg(long, value_name = "N")]
     bug: Vec<usize>,
+    /// Only those that plain `cargo test` tries.
+    #[arg(long)]
+    control: bool,
     /// Lists the bugs, and runs nothing.
     #[arg(long)]
     list: bool,
+    /// Writes the table to docs/verification.md as well, and what other pages say of the bugs, if all are found.
+    #[arg(long, conflicts_with_all = ["bug", "control", "list"])]
+    write_docs: bool,
     /// How many checks run at a time [default: one on each core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
+}
+
+impl Args {
+    fn selects(&self, bug: &Bug) -> bool {
+        (self.bug.is_empty() || self.bug.contains(&bug.number)) && (bug.control || !self.control)
+    }
 }
 
 /// A bug that was found.
@@ -58,8 +74,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     crate::environment::refuse_changed_builds()?;
     let workspace = tree::workspace()?;
     let bugs = table::read(&workspace)?;
-    let chosen: Vec<&Bug> =
-        bugs.iter().filter(|bug| args.bug.is_empty() || args.bug.contains(&bug.number)).collect();
+    let chosen: Vec<&Bug> = bugs.iter().filter(|bug| args.selects(bug)).collect();
     ensure!(!chosen.is_empty(), "no bug has that number; --list shows all of them");
     if args.list {
         for Bug { number, name, layer, check, message, .. } in chosen {
@@ -74,6 +89,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     for (bug, end) in chosen.iter().zip(&ends) {
         println!("{:>3}  {}\n     {}", bug.number, bug.name, tell(bug, end));
     }
+    if args.write_docs {
+        ensure!(missed.is_empty(), "not written, as {} are not found as expected", missed.len());
+        let found: Vec<&Found> = ends.iter().flatten().collect();
+        page::write(&workspace, PAGE, PART, &markdown(&chosen, &found))?;
+        tables::write(&workspace)?;
+    }
     println!(
         "bugs: {}, {} found as expected, {} not, in {} s",
         chosen.len(),
@@ -86,16 +107,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// Makes the copy, sees that the named checks pass, and tries the chosen bugs; of a bug that is not found as expected it
 /// tells why.
-fn judge(
-    workspace: &Path,
-    bugs: &[Bug],
-    chosen: &[&Bug],
-    jobs: usize,
-) -> Result<Vec<Result<Found, String>>> {
+fn judge(workspace: &Path, bugs: &[Bug], chosen: &[&Bug], jobs: usize) -> Result<Vec<Result<Found, String>>> {
     eprintln!("building a copy with {} bugs", bugs.len());
     let scratch = tree::scratch(workspace, "bugs");
-    let tree = Tree::write(workspace, &scratch, &inject::edit(workspace, bugs)?, None)?;
-    let court = Court::new(&tree, chosen)?;
+    let tree = Tree::write(workspace, &scratch, &inject::edit(workspace, bugs)?, None)?.beside(workspace);
+    let court = Court::new(&tree, &scratch, chosen)?;
     let checks: BTreeSet<(Layer, &str)> = chosen.iter().map(|bug| (bug.layer, bug.check.as_str())).collect();
     let checks: Vec<_> = checks.into_iter().collect();
     let progress = Progress::new("without a bug", checks.len());
@@ -127,6 +143,24 @@ fn try_one(court: &Court, bug: &Bug) -> Result<Result<Found, String>> {
             .map(|line| Found { line: line.to_owned(), after, time })
             .map_err(|instead| format!("the check fails without {:?}: {instead}", bug.message)),
     })
+}
+
+/// Where the table is written.
+const PAGE: &str = "docs/verification.md";
+const PART: &str = "bugs";
+
+/// Returns the cells of a bug that no run can change.
+fn cells(bug: &Bug) -> Vec<String> {
+    let Bug { name, source, layer, check, message, .. } = bug;
+    vec![name.clone(), source.clone(), layer.to_string(), format!("`{check}`"), format!("`{message}`")]
+}
+
+fn markdown(bugs: &[&Bug], found: &[&Found]) -> String {
+    let rows = bugs.iter().zip(found).map(|(bug, Found { after, time, .. })| {
+        let after = after.map_or_else(|| "-".to_owned(), |after| after.to_string());
+        [cells(bug), vec![after, format!("{:.2} s", time.as_secs_f64())]].concat()
+    });
+    page::table(&["bug", "whose mistake", "layer", "check", "it says", "after", "time"], rows)
 }
 
 fn tell(bug: &Bug, end: &Result<Found, String>) -> String {

@@ -82,7 +82,8 @@ pub fn read(workspace: &Path) -> Result<Vec<Bug>> {
 
 fn parse(text: &str) -> Result<Vec<Bug>> {
     let table: Table = text.parse().with_context(|| format!("parsing {FILE}"))?;
-    let bugs = table.get("bug").and_then(Value::as_array).with_context(|| format!("{FILE} has no [[bug]]"))?;
+    let bugs =
+        table.get("bug").and_then(Value::as_array).with_context(|| format!("{FILE} has no [[bug]]"))?;
     let bugs: Vec<Bug> = bugs
         .iter()
         .enumerate()
@@ -138,7 +139,7 @@ fn faults(bugs: &[Bug]) -> Vec<String> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
 
     const ONE: &str = "[[bug]]\nname = 'a'\nsource = 's'\nfile = 'src/queue.rs'\ntext = '''\nf();\n'''\nwith = ''\n\

@@ -16,6 +16,7 @@ mod entries;
 mod finder;
 mod inject;
 mod judge;
+pub mod record;
 mod report;
 mod sites;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use self::sites::Site;
 use self::weaken::Mutant;
 use crate::checker;
 use crate::models::{Check, Driver};
+use crate::tables;
 use crate::tree::{self, Tree};
 
 /// What to weaken, and what to tell.
@@ -58,6 +60,9 @@ pub struct Args {
     /// Where the table goes in Markdown [default: table.md in target/ordmut].
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Writes the verdicts to docs/mutants.md as well, and what other pages say of them.
+    #[arg(long, conflicts_with_all = ["file", "mutant", "list"])]
+    write_docs: bool,
     /// How many checks run at a time [default: one on each core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
@@ -66,7 +71,15 @@ pub struct Args {
 impl Args {
     /// All mutants, so many checks at a time.
     pub fn all(jobs: Option<u8>) -> Self {
-        Self { file: None, mutant: None, list: false, all_killers: false, markdown: None, jobs }
+        Self {
+            file: None,
+            mutant: None,
+            list: false,
+            all_killers: false,
+            markdown: None,
+            write_docs: false,
+            jobs,
+        }
     }
 
     /// Returns how many checks run at a time.
@@ -198,12 +211,18 @@ impl Build {
             format!("{}: {verdict}", report::title(&plan.sites[mutant.site], mutant))
         })?;
         let markdown = args.markdown.clone().unwrap_or_else(|| self.scratch.join("table.md"));
-        self.conclude(&mutants, &judgements, &markdown)
+        self.conclude(&mutants, &judgements, &markdown, args.write_docs)
     }
 
     /// Prints and writes the table, and decides the exit code. An entry is for the published checker, so one whose mutant
     /// the repaired checker kills is not stale.
-    fn conclude(&self, mutants: &[Mutant], judgements: &[Judgement], markdown: &Path) -> Result<ExitCode> {
+    fn conclude(
+        &self,
+        mutants: &[Mutant],
+        judgements: &[Judgement],
+        markdown: &Path,
+        write_docs: bool,
+    ) -> Result<ExitCode> {
         let plan = &self.plan;
         let mut stale = Vec::new();
         let mut rows = Vec::new();
@@ -216,6 +235,12 @@ impl Build {
         fs::write(markdown, table).with_context(|| format!("writing {}", markdown.display()))?;
         print!("{}", report::text(&rows));
         println!("in Markdown: {}", markdown.display());
+        if write_docs {
+            let workspace = tree::workspace()?;
+            record::write(&workspace, plan, &rows)?;
+            tables::write(&workspace)?;
+            println!("and in {}", record::PAGE);
+        }
         stale.iter().for_each(|complaint| println!("stale entry, {complaint}"));
         let sum = Sum::of(&rows);
         println!("{sum}");
