@@ -140,7 +140,7 @@ mod tests {
         let workspace = tree::workspace().expect("a workspace");
         for (path, name, text) in made(&workspace).expect("data") {
             let page = page::read(&workspace, path, name).expect("a part");
-            assert_eq!(page, text, "{name} in {path} is old: run cargo xtask tables");
+            assert!(page == text, "{name} in {path} is old: run cargo xtask tables");
         }
     }
 

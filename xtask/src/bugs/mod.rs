@@ -158,7 +158,7 @@ fn cells(bug: &Bug) -> Vec<String> {
 fn markdown(bugs: &[&Bug], found: &[&Found]) -> String {
     let rows = bugs.iter().zip(found).map(|(bug, Found { after, time, .. })| {
         let after = after.map_or_else(|| "-".to_owned(), |after| after.to_string());
-        [cells(bug), vec![after, format!("{:.2} s", time.as_secs_f64())]].concat()
+        [cells(bug), vec![after, format!("{} ms", time.as_millis())]].concat()
     });
     page::table(&["bug", "whose mistake", "layer", "check", "it says", "after", "time"], rows)
 }
