@@ -118,6 +118,8 @@ fn each_invariant_is_killed() {
     let invariants = definitions(&src, &mut Vec::new());
     let (bugs, mutants) = (bugs(&read(BUGS)), mutants(&read(MUTANTS)));
     assert!(bugs.len() >= 25, "{} bugs", bugs.len());
+    let count = format!(" {} bugs,", bugs.len());
+    assert!(read("README.md").contains(&count), "README.md does not say {count:?}");
     assert!(mutants.len() > 30, "{} mutants", mutants.len());
     let mut names = names_of(&src);
     // Worlds have names that are texts.
