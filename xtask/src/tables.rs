@@ -120,11 +120,10 @@ fn killers(invariants: &str, bugs: &[Bug], mutants: &[Killed]) -> String {
             format!("the mutant of `{operation}` in `{function}`, by `{check}`")
         });
         let all: Vec<String> = seeded.chain(weakened).collect();
-        let told = match all.as_slice() {
-            [] => "-".to_owned(),
-            [few @ ..] if few.len() <= 3 => few.join("; "),
-            [first, second, rest @ ..] => format!("{first}; {second}; and {} more", rest.len()),
-            [_] => unreachable!("one is few"),
+        let told = match all.len() {
+            0 => "-".to_owned(),
+            1..=3 => all.join("; "),
+            many => format!("{}; and {} more", all[..2].join("; "), many - 2),
         };
         vec![id.to_owned(), told]
     });
