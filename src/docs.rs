@@ -19,6 +19,7 @@ pages! {
     backends = "backends.md"
     invariants = "invariants.md"
     mutants = "mutants.md"
+    scaling = "scaling.md"
     benchmarks = "benchmarks.md"
     decision_0001_claimed_head = "decisions/0001-claimed-head.md"
     decision_0002_pinning = "decisions/0002-pinning.md"

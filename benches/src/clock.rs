@@ -25,9 +25,21 @@ pub fn took(body: impl FnOnce()) -> Took {
 /// Returns the processor time that the threads of this process have used.
 #[cfg(unix)]
 pub fn cpu() -> Duration {
+    read(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// Returns the processor time that the other threads of this process have used.
+#[cfg(unix)]
+pub fn cpu_of_others() -> Duration {
+    let own = read(libc::CLOCK_THREAD_CPUTIME_ID);
+    cpu().saturating_sub(own)
+}
+
+#[cfg(unix)]
+fn read(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists on every Unix, and the pointer is that of a local.
-    let failed = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    // SAFETY: both clocks exist on every Unix, and the pointer is that of a local.
+    let failed = unsafe { libc::clock_gettime(clock, &raw mut time) };
     if failed != 0 {
         return Duration::ZERO;
     }
@@ -37,5 +49,11 @@ pub fn cpu() -> Duration {
 /// Returns zero: this system is not asked.
 #[cfg(not(unix))]
 pub fn cpu() -> Duration {
+    Duration::ZERO
+}
+
+/// Returns zero: this system is not asked.
+#[cfg(not(unix))]
+pub fn cpu_of_others() -> Duration {
     Duration::ZERO
 }

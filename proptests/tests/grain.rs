@@ -139,3 +139,36 @@ fn g2_measurements_at_the_edges() {
     assert_eq!(Grain::measured(4, TARGET_NANOS).tasks(), 4);
     assert_eq!(Grain::measured(4, TARGET_NANOS + 1).tasks(), 2);
 }
+
+/// How many claims cut a range if all threads keep coming.
+fn claims(mut tasks: u64, threads: u32, grain: Grain) -> usize {
+    let mut claims = 0;
+    while tasks > 0 {
+        tasks -= chunk(tasks, threads, grain);
+        claims += 1;
+    }
+    claims
+}
+
+/// The numbers that `docs/scaling.md` calls exact are those of the policy.
+#[test]
+fn g3_the_claims_of_the_scaling_page() {
+    let page = include_str!("../../docs/scaling.md");
+    for (tasks, nanos, threads, expected) in [
+        (1_000, 87, 2, 17),
+        (1_000, 87, 16, 77),
+        (1_000, 87, 64, 125),
+        (100_000, 87, 16, 222),
+        (100_000, 87, 64, 720),
+        (100_000, 87, 128, 1_266),
+        (10_000, 1_000, 64, 756),
+        (10_000, 1_000, 128, 1_336),
+        (1_000, 50_000, 128, 716),
+    ] {
+        assert_eq!(claims(tasks, threads, Grain::measured(1, nanos)), expected, "{tasks} of {nanos} ns");
+        assert!(
+            page.contains(&format!("| {threads} | {expected} |")),
+            "{threads} threads, {expected} claims"
+        );
+    }
+}

@@ -59,7 +59,7 @@ use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::{Arc, each_thread};
 
 /// How many magazines a pool keeps.
-const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 128 };
+const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 32 };
 
 /// Stands where a depot was closed. It is never dereferenced.
 const CLOSED: *mut Batch = ptr::dangling_mut();
@@ -75,7 +75,7 @@ pub struct Depot {
 
 impl Depot {
     /// How many nodes travel together in a pool.
-    pub const MAGAZINE: usize = if cfg!(any(loom, shuttle)) { 1 } else { 16 };
+    pub const MAGAZINE: usize = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 
     /// Makes an empty depot for magazines of so many nodes.
     pub fn new(magazine: usize) -> Arc<Self> {

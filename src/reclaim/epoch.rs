@@ -104,6 +104,11 @@ impl Guard {
         // SAFETY: the caller owes that only older guards still see the node; `N: 'static` and R3 allow any thread to
         // run the drop at any later time.
         unsafe { self.0.defer_unchecked(free) };
+        // What is retired is many nodes, and crossbeam-epoch would keep 64 of them to itself. Under loom its bags are passed on
+        // often enough, and each passing on is many schedules.
+        if !cfg!(loom) {
+            self.0.flush();
+        }
     }
 }
 
