@@ -331,6 +331,7 @@ pub(super) fn give_up<G: Borrow<Guard>>(node: NonNull<Batch>, guard: impl FnOnce
         // before it went.
         unsafe { guard.borrow().retire(magazine) };
         home.adopt(guard.borrow());
+        guard.borrow().flush();
     }
 }
 

@@ -104,8 +104,11 @@ impl Guard {
         // SAFETY: the caller owes that only older guards still see the node; `N: 'static` and R3 allow any thread to
         // run the drop at any later time.
         unsafe { self.0.defer_unchecked(free) };
-        // What is retired is many nodes, and crossbeam-epoch would keep 64 of them to itself. Under loom its bags are passed on
-        // often enough, and each passing on is many schedules.
+    }
+
+    /// Lets others reclaim what was retired here, and reclaims what can be: who has retired much does not keep it to itself until
+    /// there are 64 of it. Under loom it is nothing, as it is many schedules, and tells only when memory is freed.
+    pub fn flush(&self) {
         if !cfg!(loom) {
             self.0.flush();
         }
