@@ -1,11 +1,12 @@
 //! What a thread is running: a stack of the participations that it is inside of.
 //!
-//! A task may wait for another batch, whose tasks its thread then runs, and so on. Two questions are asked about such a
-//! thread, and both are answered by a list through its own stack, which no other thread sees:
+//! A task may wait for another batch, whose tasks its thread then runs, and so on. Three questions are asked about such a
+//! thread, and all are answered by a list through its own stack, which no other thread sees:
 //!
 //! - *Is it inside a task of this batch?* Then it must not wait for that batch, as it would wait for itself.
 //! - *Is it inside a task of this pool?* Then it must not join the pool's workers, as it may be one of them, or one may
 //!   wait for it.
+//! - *Which batch is it inside of?* A lent job asks this ([`pending`](crate::pending)).
 //!
 //! ```text
 //!   TOP ──▶ [pool P, batch C] ──▶ [pool Q, batch B] ──▶ [pool P, batch A] ──▶ null
@@ -66,6 +67,13 @@ pub fn enter<P, B, R>(pool: &P, batch: *const B, body: impl FnOnce() -> R) -> R 
     body()
 }
 
+/// Returns the batch of the innermost participation, by the pointer that it was entered with; null if there is none.
+pub fn innermost<B>() -> *const B {
+    let top = TOP.with(Cell::get);
+    // SAFETY: F1: the frame lies further up this thread's stack, in a call of `enter` that has not ended.
+    unsafe { top.as_ref() }.map_or(ptr::null(), |frame| frame.batch.cast())
+}
+
 /// Tells whether the current thread is inside a task of `batch`.
 pub fn is_inside_batch<B>(batch: *const B) -> bool {
     any(|frame| frame.batch == batch.cast())
@@ -108,8 +116,10 @@ mod tests {
             assert_eq!(inside(), ([true, false], [true, false]));
             enter(&pools[1], &raw const batches[1], || assert_eq!(inside(), ([true, true], [true, true])));
             assert_eq!(inside(), ([true, false], [true, false]));
+            assert_eq!(innermost(), &raw const batches[0]);
         });
         assert_eq!(inside(), ([false, false], [false, false]));
+        assert!(innermost::<u16>().is_null());
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl TaskFuture<'_> {
     /// assert!(future.wait_timeout(Duration::MAX));
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.open.as_ref().is_none_or(|open| open.injector.wait_timeout(&open.handle, timeout))
+        self.open.as_ref().is_none_or(|open| worker::sleep_timeout(&open.injector, &open.handle, timeout))
     }
 }
 

@@ -38,6 +38,7 @@ use core::ops::Range;
 use core::ptr;
 
 use crate::batch::{Batch, Handle, Plan, Work};
+use crate::frame;
 use crate::grain::Grain;
 use crate::injector::Injector;
 use crate::sync::each_thread;
@@ -55,8 +56,8 @@ struct Job<'a> {
 /// What another thread may see of a job.
 struct Order {
     work: Work,
-    /// Set before it is published, if a thread from outside waits for it: its batch.
-    outside: Cell<*const Batch>,
+    /// Set before it is published: a thread from outside waits for it.
+    outside: Cell<bool>,
 }
 
 /// What a thread keeps, and for whom it works.
@@ -105,9 +106,7 @@ impl Kept {
         let work = Work { run: run_published, context: ptr::from_ref(&job.order).cast() };
         // SAFETY: owed by the caller of `run_pending`, in whose frame the job lies until the batch is finished.
         let batch = unsafe { job.injector.batch(work, plan) };
-        if self.is_outside(job.injector) {
-            job.order.outside.set(&raw const *batch);
-        }
+        job.order.outside.set(self.is_outside(job.injector));
         job.handle.set(Some(job.injector.publish(batch)));
     }
 }
@@ -129,7 +128,9 @@ impl Job<'_> {
 unsafe fn run_published(context: *const (), range: Range<usize>) -> Option<Payload> {
     // SAFETY: owed by the caller; its owner does not change it any more.
     let Order { work, outside } = unsafe { &*context.cast::<Order>() };
-    let before = KEPT.with(|kept| kept.lent.replace(outside.get()));
+    // Who runs it has entered its batch.
+    let lent = if outside.get() { frame::innermost() } else { ptr::null() };
+    let before = KEPT.with(|kept| kept.lent.replace(lent));
     // SAFETY: owed by the caller of `run_pending`; a `run` does not unwind.
     let payload = unsafe { (work.run)(work.context, range) };
     KEPT.with(|kept| kept.lent.set(before));
@@ -167,7 +168,7 @@ pub unsafe fn run_pending<T, R>(
     first: impl FnOnce() -> T,
     settle: impl FnOnce(Option<Handle>) -> R,
 ) -> (T, R) {
-    let order = Order { work, outside: Cell::new(ptr::null()) };
+    let order = Order { work, outside: Cell::new(false) };
     let older = KEPT.with(|kept| kept.newest.get());
     let job = Job { order, injector, handle: Cell::new(None), older };
     KEPT.with(|kept| kept.newest.set(ptr::from_ref(&job).cast()));

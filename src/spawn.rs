@@ -247,7 +247,11 @@ impl<T: 'static> JoinHandle<T> {
     /// ```
     pub fn join_timeout(mut self, timeout: Duration) -> Result<thread::Result<T>, Self> {
         let open = self.open();
-        if open.injector.wait_timeout(&open.handle, timeout) { Ok(self.finish()) } else { Err(self) }
+        if worker::sleep_timeout(&open.injector, &open.handle, timeout) {
+            Ok(self.finish())
+        } else {
+            Err(self)
+        }
     }
 
     fn open(&mut self) -> &mut Open {

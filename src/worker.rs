@@ -28,6 +28,7 @@
 //! Checked by: `p1_*`, `p3_*`, `r4_*`, `s2_*` in `loom_tests`.
 
 use core::ptr;
+use std::time::Duration;
 
 use crate::batch::{Batch, Claim, Handle, Pile, Work};
 use crate::costs::Costs;
@@ -156,6 +157,15 @@ pub fn sleep_until(injector: &Injector, handle: &Handle) {
     if !(0..TURNS).any(finished) {
         injector.wait(handle);
     }
+}
+
+/// Blocks until the batch is finished or the time is over, without running any of its tasks; tells whether it is finished.
+pub fn sleep_timeout(injector: &Injector, handle: &Handle, timeout: Duration) -> bool {
+    if !handle.batch().latch().is_finished() {
+        // S4: as above.
+        pending::publish_all();
+    }
+    injector.wait_timeout(handle, timeout)
 }
 
 /// Blocks like [`wait`]; takes part only if the batch admits one more, and as a guest, who may stay when the pool is

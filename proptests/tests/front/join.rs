@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use proptest::collection::{btree_set, vec};
 use proptests::watchdog::watch;
-use zero_pool::batch::Work;
+use zero_pool::batch::{Plan, Work};
+use zero_pool::grain::Grain;
 use zero_pool::injector::Injector;
 use zero_pool::unwind::Payload;
 use zero_pool::{pending, worker};
@@ -134,6 +135,36 @@ fn s4_a_job_is_kept_while_nobody_could_be_woken() {
     assert!(panic.is_none());
     assert!(!found, "S4: published, and nobody could be woken");
     assert_eq!(runs.into_inner(), 1);
+}
+
+/// A timed wait is a sleep, too: what its thread keeps is queued before.
+#[test]
+fn s4_who_waits_for_a_time_keeps_nothing() {
+    unsafe fn count(context: *const (), range: Range<usize>) -> Option<Payload> {
+        // SAFETY: the context given below.
+        unsafe { &*context.cast::<AtomicUsize>() }.fetch_add(range.len(), Ordering::Relaxed);
+        None
+    }
+    let _watchdog = watch("join::s4_who_waits_for_a_time_keeps_nothing", DEADLINE);
+    let (injector, runs) = (Injector::new(1), AtomicUsize::new(0));
+    let work = Work { run: count, context: (&raw const runs).cast() };
+    let plan = Plan { tasks: 1, threads: 1, helpers: 1, grain: Grain::SINGLE };
+    // SAFETY: the count outlives the batch, and `count` does not unwind.
+    let slow = injector.publish(unsafe { injector.batch(work, plan) });
+    let claim = injector.take().expect("it was just published");
+    let first = || {
+        assert!(!worker::sleep_timeout(&injector, &slow, Duration::ZERO), "its task was not run");
+        let second = injector.take().expect("S4: a thread that sleeps keeps nothing");
+        worker::participate(&injector, second);
+    };
+    pending::become_worker(&injector);
+    // SAFETY: the count outlives the call; a panic of the first half ends the test.
+    let ((), panic) = unsafe { worker::run_beside(&injector, work, first) };
+    assert!(panic.is_none());
+    worker::participate(&injector, claim);
+    assert!(worker::sleep_timeout(&injector, &slow, Duration::ZERO));
+    injector.release(slow);
+    assert_eq!(runs.into_inner(), 2);
 }
 
 /// One join inside of the other's first closure, and inside of its second.
