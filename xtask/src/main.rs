@@ -7,6 +7,7 @@ mod child;
 mod deep;
 mod environment;
 mod fuzz;
+mod histories;
 mod models;
 mod ordmut;
 mod progress;
@@ -32,6 +33,8 @@ struct Cli {
 enum Task {
     /// Runs every property on new random cases, for as long as wanted.
     Fuzz(fuzz::Args),
+    /// Records many operations of real threads, and judges whether they are linearizable.
+    Histories(histories::Args),
     /// Runs the models on the real crossbeam-epoch.
     Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
@@ -48,6 +51,7 @@ enum Task {
 fn main() -> ExitCode {
     let end = match Cli::parse().task {
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Histories(args) => histories::run(&args),
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
         Task::Sanitize(args) => sanitize::run(&args),
