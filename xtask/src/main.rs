@@ -9,6 +9,7 @@ mod child;
 mod deep;
 mod environment;
 mod fuzz;
+mod histories;
 mod models;
 mod ordmut;
 mod page;
@@ -39,6 +40,8 @@ enum Task {
     Bugs(bugs::Args),
     /// Runs every property on new random cases, for as long as wanted.
     Fuzz(fuzz::Args),
+    /// Records many operations of real threads, and judges whether they are linearizable.
+    Histories(histories::Args),
     /// Runs the models on the real crossbeam-epoch.
     Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
     let end = match Cli::parse().task {
         Task::Bugs(args) => bugs::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Histories(args) => histories::run(&args),
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
         Task::Sanitize(args) => sanitize::run(&args),

@@ -11,7 +11,9 @@ use zero_pool_loom::idle::Woken;
 use zero_pool_loom::injector::Injector;
 use zero_pool_loom::worker::{self, participate};
 
-use crate::fixture::{Gate, Tasks, await_workers, end, finish, help, parked, spawn, work_once};
+use crate::fixture::{
+    Gate, Tasks, await_workers, dismiss, end, finish, help, parked, sleep, spawn, work_once,
+};
 use crate::support::{Bound, ORACLES, THREE};
 
 /// A worker and the waiter claim from one batch: every task runs once, and the caller's memory outlives the last.
@@ -108,13 +110,13 @@ fn b4_a_full_batch_wakes_nobody() {
     let worker = spawn(&injector, |injector| {
         // SAFETY: the seat is taken once.
         let announced = injector.announce(unsafe { injector.seat(0) }, None);
-        announced.is_none_or(|announced| matches!(injector.sleep(announced), Woken::Closed))
+        announced.is_none_or(|announced| matches!(sleep(injector, announced), Woken::Closed))
     });
     participate(&injector, claim);
     await_workers(&injector, handle);
     tasks.collect();
-    injector.close();
-    assert!(end(worker), "woken for a batch that admits no more");
+    let undisturbed = dismiss(&injector, [worker]);
+    assert_eq!(undisturbed, [true], "woken for a batch that admits no more");
 }
 
 /// A panic's payload: plain content, which is read when it is dropped, so that only the slot can order the two.

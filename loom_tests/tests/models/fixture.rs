@@ -1,4 +1,4 @@
-//! A batch whose tasks show when they run where they must not, and workers to run it.
+//! A batch whose tasks show when they run where they must not, workers to run it, and the look at them when all is quiet.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -156,9 +156,7 @@ pub fn parked(injector: &Injector, worker: usize) -> Announced {
 
 /// A worker's whole life: look, run, park, until the injector is closed and empty.
 pub fn work(injector: &Injector, index: usize) {
-    // SAFETY: each model starts each worker once.
-    let seat = unsafe { injector.seat(index) };
-    worker::work(injector, seat);
+    work_some(injector, index, usize::MAX);
 }
 
 /// The begin of a worker's life, up to so many participations.
@@ -173,12 +171,14 @@ pub fn work_from(injector: &Injector, announced: Announced, participations: usiz
     work_on(injector, wake(injector, announced), participations);
 }
 
-/// Looks, runs and parks until there is neither work nor a seat to park with, or it has worked so often.
+/// Looks, runs and parks until there is neither work nor a seat to park with, or it has worked so often. This is the loop of
+/// `worker::work`, which the models of whole pools run, but for the marks of who is at rest.
 fn work_on(
     injector: &Injector,
     (mut seat, mut looking): (Option<Seat>, Option<Looking>),
     participations: usize,
 ) {
+    let _ended = Resting::after();
     let mut done = 0;
     while done < participations {
         if let Some(claim) = injector.take() {
@@ -195,10 +195,82 @@ fn work_on(
 }
 
 fn wake(injector: &Injector, announced: Announced) -> (Option<Seat>, Option<Looking>) {
-    match injector.sleep(announced) {
+    match sleep(injector, announced) {
         Woken::Look(seat, looking) => (Some(seat), Some(looking)),
         Woken::Closed => (None, None),
     }
+}
+
+/// Sleeps until woken, and is at rest meanwhile: the second look of who parks is over.
+pub fn sleep(injector: &Injector, announced: Announced) -> Woken {
+    drop(Resting::after());
+    let woken = injector.sleep(announced);
+    // Relaxed, and above only released: what the marks order is the worker before the one who judges, and nothing else.
+    RESTING.fetch_add(AWAKE, Ordering::Relaxed);
+    woken
+}
+
+loom::lazy_static! {
+    /// How many workers of this schedule are at rest: asleep, or at their end. Above that, how many sleeps have ended.
+    static ref RESTING: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// Counts a sleep as ended, and its worker as no more at rest.
+const AWAKE: usize = SLEEPS - 1;
+const SLEEPS: usize = 1 << 8;
+
+/// Counts its thread as a worker at rest when it is dropped.
+struct Resting(());
+
+impl Resting {
+    fn after() -> Self {
+        Self(())
+    }
+}
+
+impl Drop for Resting {
+    fn drop(&mut self) {
+        RESTING.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// How often [`conserve`] was called in this process, and how often it found all workers at rest. Of `std`, as counts that
+/// order nothing.
+static LOOKS: [std::sync::atomic::AtomicUsize; 2] = [const { std::sync::atomic::AtomicUsize::new(0) }; 2];
+
+/// W1, judged by who has joined all threads but these workers and stands between two operations: if every worker is at
+/// rest, there is nothing to claim, or nobody is parked.
+///
+/// The marks are read by read-modify-writes, which read the last one. If they did not change around the look at the idle
+/// word, all workers were at rest at that look, and all that they did happened before it. So it tells the truth: somebody
+/// is parked, and nobody on the way. Then nothing changes any more, and a claim that succeeds was there to be had.
+pub fn conserve(injector: &Injector, workers: usize) {
+    let resting = || RESTING.fetch_add(0, Ordering::Acquire);
+    LOOKS[0].fetch_add(1, Ordering::Relaxed);
+    let marks = resting();
+    if marks % SLEEPS < workers {
+        return;
+    }
+    LOOKS[1].fetch_add(1, Ordering::Relaxed);
+    if injector.may_wake() && resting() == marks {
+        assert!(injector.take().is_none(), "W1: a worker is parked, nobody looks, and there is work");
+    }
+}
+
+/// Ends a model with workers: judges whether work is conserved, closes, and joins them. Nothing is left then (W4).
+pub fn dismiss<R>(injector: &Injector, workers: impl IntoIterator<Item = thread::JoinHandle<R>>) -> Vec<R> {
+    let workers = Vec::from_iter(workers);
+    conserve(injector, workers.len());
+    injector.close();
+    let ends = workers.into_iter().map(end).collect();
+    assert!(injector.take().is_none(), "W4: the workers have left, and there is work");
+    ends
+}
+
+/// Fails if the model looked whether work is conserved, and no schedule came to rest before that.
+pub fn conclude() {
+    let [looks, at_rest] = LOOKS.each_ref().map(|count| count.load(Ordering::Relaxed));
+    assert!(looks == 0 || at_rest > 0, "W1: in none of {looks} looks were all workers at rest");
 }
 
 /// Starts a thread on what the threads of a model share.

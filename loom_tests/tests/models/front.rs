@@ -16,7 +16,9 @@ use zero_pool_loom::pending;
 use zero_pool_loom::reclaim::assert_unpinned;
 use zero_pool_loom::worker::{self, participate};
 
-use crate::fixture::{Tasks, end, finish, parked, spawn, work, work_from, work_once, work_some};
+use crate::fixture::{
+    Tasks, conserve, dismiss, end, finish, parked, spawn, work, work_from, work_once, work_some,
+};
 use crate::support::{ORACLES, THREE};
 
 /// A plain cell that a task writes and its caller reads.
@@ -74,8 +76,7 @@ fn s2_a_join_ends_after_both_halves() {
     let announced = parked(&injector, 0);
     let worker = spawn(&injector, |injector| work_from(injector, announced, usize::MAX));
     join(&injector, &Tasks::new(1), || ());
-    injector.close();
-    end(worker);
+    dismiss(&injector, [worker]);
 }
 
 /// A join inside of a join, while a worker parks: the inner one publishes the outer one's half, its own, or none.
@@ -84,8 +85,7 @@ fn s2_a_join_publishes_the_oldest_half() {
     let worker = spawn(&injector, |injector| work(injector, 0));
     let (outer, inner) = (Tasks::new(1), Tasks::new(1));
     join(&injector, &outer, || join(&injector, &inner, || ()));
-    injector.close();
-    end(worker);
+    dismiss(&injector, [worker]);
 }
 
 /// Who sleeps until a worker has run the inner half publishes the outer one first: here that worker runs it before.
@@ -99,6 +99,7 @@ fn s4_who_sleeps_keeps_nothing() {
         participate(injector, claim);
     });
     join(&injector, &outer, || finish(&injector, handle));
+    conserve(&injector, 1);
     end(worker);
     inner.collect();
 }
@@ -125,8 +126,7 @@ fn s3_a_task_spawns_while_the_scope_ends() {
     let worker = spawn(&injector, move |injector| work_from(injector, worker, usize::MAX));
     assert!(worker::wait_for_all(&injector, &pile).is_none());
     [&outer, &inner].iter().for_each(|tasks| tasks.collect());
-    injector.close();
-    end(worker);
+    dismiss(&injector, [worker]);
 }
 
 /// A result that is a plain cell: it reaches who joins, whether the worker made it or the join itself.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use zero_pool_loom::idle::Woken;
 use zero_pool_loom::injector::Injector;
 
-use crate::fixture::{Gate, Tasks, await_workers, end, help, parked, spawn, work, work_from, work_once};
+use crate::fixture::{
+    Gate, Tasks, await_workers, conserve, dismiss, end, help, parked, spawn, work, work_from, work_once,
+};
 use crate::support::{FOUR, ORACLES, THREE};
 
 /// A submission against a worker that looks in vain and parks: if the wake-up is lost, the waiter hangs.
@@ -16,8 +18,7 @@ fn w1_a_submission_meets_a_worker_about_to_park() {
     let handle = injector.publish(tasks.batch());
     await_workers(&injector, handle);
     tasks.collect();
-    injector.close();
-    end(worker);
+    dismiss(&injector, [worker]);
 }
 
 /// Giving up looking: a worker that was woken for a batch finds it exhausted by its owner and parks again, while the
@@ -33,8 +34,7 @@ fn w1_a_looking_worker_gives_up() {
     await_workers(&injector, first);
     one.collect();
     two.collect();
-    injector.close();
-    end(worker);
+    dismiss(&injector, [worker]);
 }
 
 /// Two submissions at once while both workers are parked: one worker is woken, as the second submitter sees it looking.
@@ -69,6 +69,7 @@ fn w3_the_throttle_passes_the_wake_up_on() {
     injector.release(injector.publish(long.batch()));
     let workers = workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, 1)));
     injector.release(injector.publish(short.batch()));
+    conserve(&injector, 2);
     workers.into_iter().for_each(end);
     [long, short].iter().for_each(|tasks| tasks.collect());
 }
@@ -82,6 +83,7 @@ fn w3_a_submission_meets_the_looking_worker() {
     injector.release(injector.publish(one.batch()));
     let worker = spawn(&injector, move |injector| work_from(injector, worker, 2));
     injector.release(injector.publish(two.batch()));
+    conserve(&injector, 1);
     end(worker);
     one.collect();
     two.collect();
@@ -96,6 +98,7 @@ fn w3_one_batch_reaches_both_workers() {
     let gate = Gate::new();
     let tasks = Tasks::with(2, move |index| if index == 0 { gate.pass() } else { gate.open() });
     let handle = injector.publish(tasks.batch());
+    conserve(&injector, 2);
     await_workers(&injector, handle);
     tasks.collect();
     workers.into_iter().for_each(end);
@@ -108,8 +111,7 @@ fn w4_what_was_submitted_before_the_close_runs() {
     let tasks = Tasks::new(1);
     let handle = injector.publish(tasks.batch());
     injector.release(handle);
-    injector.close();
-    end(worker);
+    dismiss(&injector, [worker]);
     tasks.collect();
 }
 

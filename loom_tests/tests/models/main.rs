@@ -110,6 +110,7 @@ fn run_child(name: &str, oracle: &str) -> ExitCode {
     driver::fail_on_any_panic();
     let schedules = support::explore(model);
     litmus::conclude(model.name);
+    fixture::conclude();
     println!("schedules {schedules}");
     ExitCode::SUCCESS
 }

@@ -13,7 +13,7 @@ use zero_pool_loom::reclaim::assert_unpinned;
 use zero_pool_loom::worker;
 use zero_pool_loom::{TaskFuture, ZeroPool};
 
-use crate::fixture::{Tasks, await_workers, end, parked, spawn, work_from, work_once};
+use crate::fixture::{Tasks, await_workers, dismiss, end, parked, spawn, work_from, work_once};
 use crate::support::{Bound, FOUR, ORACLES, THREE};
 
 /// A result that a task writes and its caller reads: loom reports the missing edge between them, if there is one.
@@ -71,8 +71,7 @@ fn p1_a_waiter_runs_its_own() {
     worker::wait_as_guest(&injector, &handle);
     injector.release(handle);
     own.collect();
-    injector.close();
-    end(worker);
+    dismiss(&injector, [worker]);
     foreign.collect();
 }
 
@@ -85,8 +84,7 @@ fn p3_two_workers_leave_while_the_other_claims() {
     injector.release(injector.publish(tasks.batch()));
     let workers =
         workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, usize::MAX)));
-    injector.close();
-    workers.into_iter().for_each(end);
+    dismiss(&injector, workers);
     tasks.collect();
 }
 
@@ -162,8 +160,7 @@ fn p5_a_guest_is_awaited_by_the_drop() {
         worker::wait_as_guest(injector, &handle);
         injector.release(handle);
     });
-    injector.close();
-    end(worker);
+    dismiss(&injector, [worker]);
     injector.wait_for_guests();
     tasks.collect();
     end(guest);
@@ -199,8 +196,7 @@ fn p1_a_nested_wait_on_one_worker() {
     let worker = spawn(&injector, move |injector| work_from(injector, worker, usize::MAX));
     await_workers(&injector, handle);
     outer.collect();
-    injector.close();
-    end(worker);
+    dismiss(&injector, [worker]);
 }
 
 /// The last owner of a pool goes inside of one of its tasks, which the worker or the waiter may run: nobody joins itself.
@@ -232,7 +228,7 @@ fn p7_a_detached_task_is_run() {
 crate::table! { "pool":
     r4_nobody_is_pinned_in_foreign_code(Bound::None, ORACLES),
     p1_one_worker_one_task(FOUR, ORACLES),
-    p1_a_waiter_runs_its_own(Bound::None, ORACLES),
+    p1_a_waiter_runs_its_own(FOUR, ORACLES),
     p1_a_nested_wait_on_one_worker(FOUR, ORACLES),
     p3_two_workers_leave_while_the_other_claims(THREE, ORACLES),
     p4_a_dropped_future_waits(FOUR, ORACLES),

@@ -20,7 +20,8 @@
 //! - [`windows`]: what that judge computes first: in which stretch of time each operation can have happened.
 //! - [`search`]: judges tiny histories by trying everything. It shares nothing with the judge but the types here.
 //! - [`generate`]: random histories, valid by construction, and violations planted into them.
-//! - [`record`]: runs real threads on a real injector, and writes down what they did.
+//! - [`record`]: runs real threads on a real queue, and writes down what they did.
+//! - [`fifo`]: the queues that this is done with: the crate's own, and one that must be refused.
 //!
 //! # Stamps
 //!
@@ -29,6 +30,7 @@
 //! nobody. So a coarse clock weakens the judge and never makes it wrong.
 
 pub mod check;
+pub mod fifo;
 pub mod generate;
 pub mod record;
 pub mod search;

@@ -1,17 +1,29 @@
-//! Runs real threads on a real injector, and writes down what they did.
+//! Runs real threads on a real queue, and writes down what they did.
 //!
 //! Producers publish batches of a few tasks, claim some of them through their handles, and look for more through the
-//! queue. Consumers take, and go on in the batch they joined until it is exhausted. All of these are operations of the history; the tasks do nothing but say
-//! which batch they belong to, since a claim does not know it.
+//! queue. Consumers take, and go on in the batch they joined until it is exhausted. All of these are operations of the
+//! history.
 //!
 //! A processor runs an operation from its first step to its last mostly, and what matters is what others see between two
 //! steps. So there are *disturbers*, too: threads that sleep and wake again and again, and whom the system then gives the
 //! processor of some other thread, wherever that stands. A queue that hides what was pushed behind a stopped producer is
 //! found out five times as often with them as without.
 //!
-//! A [`Session`] is one injector and one clock. Each of its [rounds](Session::round) starts the threads anew and ends
-//! with a drained queue, so that the history of a round can be judged by itself: every operation of an earlier round
-//! precedes every one of a later round, and leaves an empty queue behind.
+//! A [`Session`] is one queue and one clock. Each of its [rounds](Session::round) starts the threads anew and ends
+//! with a drained queue.
+//!
+//! # Why rounds are judged one by one
+//!
+//! The history of a session is linearizable if and only if that of each round is, as every round ends drained:
+//!
+//! - *If each round is, so is the whole.* All threads of a round are joined before the next begins, so every operation of
+//!   it precedes every one of a later round, and the linearizations of the rounds, one behind the other, keep the order. They
+//!   are a run of the specification: each task of a round was claimed in it, which the judge has checked, so that the next
+//!   round begins with nothing but exhausted batches, where the specification answers as in the beginning.
+//! - *If the whole is, so is each round.* By the same order a linearization of the whole falls into stretches, one per round.
+//!
+//! So a cut between rounds loses no violation and makes none, and what must fit into memory is one round, however long
+//! the session. Only an operation that spans two rounds is never seen: there is none.
 //!
 //! # Why the stamps can be trusted
 //!
@@ -34,22 +46,18 @@
 //! A consumer that finds nothing tries again, and writes down only so many of these answers in a round. A history
 //! without some of its empty answers is linearizable if the whole one is, so leaving them out accuses nobody.
 
-use std::cell::Cell;
 use std::hint;
-use std::ops;
-use std::ptr;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use zero_pool::batch::{Batch, Claim, Handle, Plan, Work};
 use zero_pool::grain::Grain;
 use zero_pool::injector::Injector;
-use zero_pool::unwind::Payload;
 
+use super::fifo::Fifo;
 use super::generate::{self, Choice};
-use super::{BatchId, Event, Op, Range, Stamp};
+use super::{BatchId, Event, Op, Stamp};
 
 /// How many threads publish, and how many take.
 const PRODUCERS: usize = 2;
@@ -60,11 +68,6 @@ const DISTURBERS: usize = 2;
 
 /// How many empty answers a consumer gets in a row before it lets other threads run.
 const PATIENCE: usize = 16;
-
-thread_local! {
-    /// The batch whose tasks this thread ran last.
-    static RAN: Cell<BatchId> = const { Cell::new(0) };
-}
 
 /// The clock that all threads share.
 #[derive(Clone, Copy, Debug)]
@@ -89,27 +92,50 @@ impl Clock {
     }
 }
 
-/// One injector, and threads that come and go.
+/// One queue, and threads that come and go.
 #[derive(Debug)]
-pub struct Session {
-    injector: Injector,
+pub struct Session<F = Injector> {
+    fifo: F,
     clock: Clock,
     /// Batches published so far.
     batches: usize,
 }
 
+/// What one thread of a [script](Session::script) does.
+pub type Part<'a, F> = Box<dyn FnOnce(&mut Recorder<'_, F>) + Send + 'a>;
+
 impl Session {
-    /// Begins a session.
+    /// Begins a session on the crate's own queue.
     #[allow(clippy::new_without_default, reason = "a session begins at a time")]
     pub fn new() -> Self {
-        Self { injector: Injector::new(0), clock: Clock(Instant::now()), batches: 0 }
+        Self::on(Injector::new(0))
+    }
+}
+
+impl<F: Fifo> Session<F> {
+    /// Begins a session.
+    pub fn on(fifo: F) -> Self {
+        Self { fifo, clock: Clock(Instant::now()), batches: 0 }
+    }
+
+    /// Runs one thread per part, and returns the history of all of them.
+    pub fn script(&self, parts: Vec<Part<'_, F>>) -> Vec<Op> {
+        thread::scope(|scope| {
+            let run = |part: Part<'_, F>| {
+                let mut recorder = Recorder { fifo: &self.fifo, clock: self.clock, ops: Vec::new() };
+                part(&mut recorder);
+                recorder.ops
+            };
+            let threads: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || run(part))).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("a part ends")).collect()
+        })
     }
 
     /// Runs a round in which each producer publishes so many batches of at most so many tasks, and returns its history.
     /// The seed chooses what the producers do; what comes of it is up to the scheduler.
     pub fn round(&mut self, pushes: usize, tasks: u32, seed: u64) -> Vec<Op> {
         let round = Round {
-            injector: &self.injector,
+            fifo: &self.fifo,
             clock: self.clock,
             pushes,
             tasks,
@@ -134,8 +160,8 @@ impl Session {
 }
 
 /// What the threads of a round share.
-struct Round<'a> {
-    injector: &'a Injector,
+struct Round<'a, F> {
+    fifo: &'a F,
     clock: Clock,
     pushes: usize,
     tasks: u32,
@@ -144,7 +170,7 @@ struct Round<'a> {
     producing: AtomicUsize,
 }
 
-impl Round<'_> {
+impl<F: Fifo> Round<'_, F> {
     fn produce(&self, first: BatchId, choices: &[Choice]) -> Vec<Op> {
         let mut recorder = Recorder::new(self, 4 * self.pushes);
         let _producing = Producing(&self.producing);
@@ -193,15 +219,16 @@ impl Drop for Producing<'_> {
 }
 
 /// What one thread does, and did.
-struct Recorder<'a> {
-    injector: &'a Injector,
+#[derive(Debug)]
+pub struct Recorder<'a, F> {
+    fifo: &'a F,
     clock: Clock,
     ops: Vec<Op>,
 }
 
-impl<'a> Recorder<'a> {
-    fn new(round: &'a Round<'_>, capacity: usize) -> Self {
-        Self { injector: round.injector, clock: round.clock, ops: Vec::with_capacity(capacity) }
+impl<'a, F: Fifo> Recorder<'a, F> {
+    fn new(round: &'a Round<'_, F>, capacity: usize) -> Self {
+        Self { fifo: round.fifo, clock: round.clock, ops: Vec::with_capacity(capacity) }
     }
 
     /// Carries out an operation. Its event is not known yet, which `record` will tell.
@@ -215,82 +242,65 @@ impl<'a> Recorder<'a> {
         self.ops.push(Op { event, called, answered });
     }
 
+    /// Publishes a batch.
+    pub fn push(&mut self, batch: BatchId, tasks: u32, grain: Grain) -> F::Own {
+        let (own, called, answered) = self.time(|| self.fifo.push(batch, tasks, grain));
+        self.record(Event::Push { batch, tasks }, called, answered);
+        own
+    }
+
     /// Publishes a batch of at most so many tasks. Then claims from it, looks for more until there is none, or does
     /// neither.
     fn produce(&mut self, batch: BatchId, most: u32, (what, grain, tasks, ..): Choice) {
         let tasks = 1 + u32::from(tasks) % most;
-        let grain = Grain::from_bits(u64::from(grain) % 3);
-        let node = node(batch, Plan { tasks: tasks.into(), threads: 2, helpers: u32::MAX, grain });
-        let (handle, called, answered) = self.time(|| self.injector.publish(node));
-        self.record(Event::Push { batch, tasks }, called, answered);
+        let own = self.push(batch, tasks, Grain::from_bits(u64::from(grain) % 3));
         match what % 4 {
-            0 => self.help(batch, &handle),
+            0 => self.help(batch, &own),
             1 => {}
             _ => while self.take(true) {},
         }
-        self.injector.release(handle);
+        self.fifo.release(own);
     }
 
     /// Claims through the handle, and goes on to the end of the batch.
-    fn help(&mut self, batch: BatchId, handle: &Handle) {
-        let (claim, called, answered) = self.time(|| handle.claim());
-        let event =
-            claim.as_ref().map_or(Event::Exhausted { batch }, |claim| Event::Own(range(batch, claim)));
-        self.record(event, called, answered);
-        if let Some(mut claim) = claim {
-            claim.run();
-            self.participate(batch, claim);
-        }
+    fn help(&mut self, batch: BatchId, own: &F::Own) {
+        let (claim, called, answered) = self.time(|| self.fifo.own(own));
+        let Some(mut claim) = claim else {
+            return self.record(Event::Exhausted { batch }, called, answered);
+        };
+        let range = self.fifo.run(&mut claim);
+        self.record(Event::Own(range), called, answered);
+        self.participate(range.batch, claim);
     }
 
     /// Claims through the queue, and goes on to the end of the batch; tells whether there was one. An empty answer is
     /// written down if `keep_empty` says so.
-    fn take(&mut self, keep_empty: bool) -> bool {
-        let (claim, called, answered) = self.time(|| self.injector.take());
+    pub fn take(&mut self, keep_empty: bool) -> bool {
+        let (claim, called, answered) = self.time(|| self.fifo.take());
         let Some(mut claim) = claim else {
             if keep_empty {
                 self.record(Event::Empty, called, answered);
             }
             return false;
         };
-        let mut taken = range(0, &claim);
-        claim.run();
-        taken.batch = RAN.get();
-        self.record(Event::Take(taken), called, answered);
-        self.participate(taken.batch, claim);
+        let range = self.fifo.run(&mut claim);
+        self.record(Event::Take(range), called, answered);
+        self.participate(range.batch, claim);
         true
     }
 
     /// Goes on with a participation, whose tasks have been run so far, and completes it.
-    fn participate(&mut self, batch: BatchId, mut claim: Claim) {
+    fn participate(&mut self, batch: BatchId, mut claim: F::Claim) {
         loop {
-            let (more, called, answered) = self.time(|| claim.advance(None));
+            let (more, called, answered) = self.time(|| self.fifo.advance(&mut claim));
             if !more {
                 self.record(Event::Exhausted { batch }, called, answered);
-                return self.injector.complete(claim);
+                return self.fifo.complete(claim);
             }
-            self.record(Event::Own(range(batch, &claim)), called, answered);
-            claim.run();
+            let range = self.fifo.run(&mut claim);
+            self.record(Event::Own(range), called, answered);
         }
     }
-}
-
-/// Returns what was claimed last.
-fn range(batch: BatchId, claim: &Claim) -> Range {
-    let ops::Range { start, end } = claim.range();
-    Range { batch, start: start as u32, end: end as u32 }
-}
-
-/// Makes a batch whose tasks say which it is. Its context is no address, but its number plus one, as null has a meaning.
-fn node(batch: BatchId, plan: Plan) -> Box<Batch> {
-    let work = Work { run, context: ptr::without_provenance(batch as usize + 1) };
-    // SAFETY: `run` uses nothing behind the context, and does not unwind.
-    unsafe { Batch::new(work, plan) }
-}
-
-unsafe fn run(context: *const (), _: ops::Range<usize>) -> Option<Payload> {
-    RAN.set((context.addr() - 1) as BatchId);
-    None
 }
 
 #[cfg(test)]
