@@ -178,7 +178,6 @@ fn work_on(
     (mut seat, mut looking): (Option<Seat>, Option<Looking>),
     participations: usize,
 ) {
-    let _ended = Resting::after();
     let mut done = 0;
     while done < participations {
         if let Some(claim) = injector.take() {
@@ -187,11 +186,12 @@ fn work_on(
             done += 1;
             continue;
         }
-        let Some(own) = seat.take() else { return };
+        let Some(own) = seat.take() else { break };
         if let Some(announced) = injector.announce(own, looking.take()) {
             (seat, looking) = wake(injector, announced);
         }
     }
+    RESTING.fetch_add(1, Ordering::Release);
 }
 
 fn wake(injector: &Injector, announced: Announced) -> (Option<Seat>, Option<Looking>) {
@@ -203,36 +203,26 @@ fn wake(injector: &Injector, announced: Announced) -> (Option<Seat>, Option<Look
 
 /// Sleeps until woken, and is at rest meanwhile: the second look of who parks is over.
 pub fn sleep(injector: &Injector, announced: Announced) -> Woken {
-    drop(Resting::after());
-    let woken = injector.sleep(announced);
+    rest_during(|| injector.sleep(announced))
+}
+
+/// Counts the current thread as a worker at rest while it waits, asleep or inside of a task.
+pub fn rest_during<R>(wait: impl FnOnce() -> R) -> R {
+    RESTING.fetch_add(1, Ordering::Release);
+    let end = wait();
     // Relaxed, and above only released: what the marks order is the worker before the one who judges, and nothing else.
     RESTING.fetch_add(AWAKE, Ordering::Relaxed);
-    woken
+    end
 }
 
 loom::lazy_static! {
-    /// How many workers of this schedule are at rest: asleep, or at their end. Above that, how many sleeps have ended.
+    /// How many workers of this schedule are at rest: asleep, inside of a task that waits, or at their end. Above that, how often one rose.
     static ref RESTING: AtomicUsize = AtomicUsize::new(0);
 }
 
-/// Counts a sleep as ended, and its worker as no more at rest.
-const AWAKE: usize = SLEEPS - 1;
-const SLEEPS: usize = 1 << 8;
-
-/// Counts its thread as a worker at rest when it is dropped.
-struct Resting(());
-
-impl Resting {
-    fn after() -> Self {
-        Self(())
-    }
-}
-
-impl Drop for Resting {
-    fn drop(&mut self) {
-        RESTING.fetch_add(1, Ordering::Release);
-    }
-}
+/// Counts a worker as risen, and no more at rest.
+const AWAKE: usize = RISEN - 1;
+const RISEN: usize = 1 << 8;
 
 /// How often [`conserve`] was called in this process, and how often it found all workers at rest. Of `std`, as counts that
 /// order nothing.
@@ -248,7 +238,7 @@ pub fn conserve(injector: &Injector, workers: usize) {
     let resting = || RESTING.fetch_add(0, Ordering::Acquire);
     LOOKS[0].fetch_add(1, Ordering::Relaxed);
     let marks = resting();
-    if marks % SLEEPS < workers {
+    if marks % RISEN < workers {
         return;
     }
     LOOKS[1].fetch_add(1, Ordering::Relaxed);

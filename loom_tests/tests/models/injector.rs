@@ -6,7 +6,8 @@ use zero_pool_loom::idle::Woken;
 use zero_pool_loom::injector::Injector;
 
 use crate::fixture::{
-    Gate, Tasks, await_workers, conserve, dismiss, end, help, parked, spawn, work, work_from, work_once,
+    Gate, Tasks, await_workers, conserve, dismiss, end, help, parked, rest_during, spawn, work, work_from,
+    work_once,
 };
 use crate::support::{FOUR, ORACLES, THREE};
 
@@ -35,6 +36,27 @@ fn w1_a_looking_worker_gives_up() {
     one.collect();
     two.collect();
     dismiss(&injector, [worker]);
+}
+
+/// The looking worker goes to a long task while somebody submits who sees it looking, and then waits for nothing: the other
+/// worker is on its way, or there is no work.
+fn w1_a_long_task_strands_nothing() {
+    let injector = Arc::new(Injector::new(2));
+    let [other, woken] = [1, 0].map(|worker| parked(&injector, worker));
+    let gate = Gate::new();
+    let long = Tasks::with(1, {
+        let gate = Arc::clone(&gate);
+        move |_| rest_during(|| gate.pass())
+    });
+    let short = Tasks::new(1);
+    injector.release(injector.publish(long.batch()));
+    let woken = spawn(&injector, move |injector| work_from(injector, woken, usize::MAX));
+    injector.release(injector.publish(short.batch()));
+    conserve(&injector, 1);
+    gate.open();
+    dismiss(&injector, [woken]);
+    work_from(&injector, other, usize::MAX);
+    [long, short].iter().for_each(|tasks| tasks.collect());
 }
 
 /// Two submissions at once while both workers are parked: one worker is woken, as the second submitter sees it looking.
@@ -69,8 +91,8 @@ fn w3_the_throttle_passes_the_wake_up_on() {
     injector.release(injector.publish(long.batch()));
     let workers = workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, 1)));
     injector.release(injector.publish(short.batch()));
-    conserve(&injector, 2);
     workers.into_iter().for_each(end);
+    conserve(&injector, 2);
     [long, short].iter().for_each(|tasks| tasks.collect());
 }
 
@@ -83,8 +105,8 @@ fn w3_a_submission_meets_the_looking_worker() {
     injector.release(injector.publish(one.batch()));
     let worker = spawn(&injector, move |injector| work_from(injector, worker, 2));
     injector.release(injector.publish(two.batch()));
-    conserve(&injector, 1);
     end(worker);
+    conserve(&injector, 1);
     one.collect();
     two.collect();
 }
@@ -98,10 +120,10 @@ fn w3_one_batch_reaches_both_workers() {
     let gate = Gate::new();
     let tasks = Tasks::with(2, move |index| if index == 0 { gate.pass() } else { gate.open() });
     let handle = injector.publish(tasks.batch());
-    conserve(&injector, 2);
     await_workers(&injector, handle);
     tasks.collect();
     workers.into_iter().for_each(end);
+    conserve(&injector, 2);
 }
 
 /// A close right after a submission that nobody waits for: the worker runs it before it leaves.
@@ -119,6 +141,7 @@ crate::table! { "injector":
     w2_two_submissions_wake_one_worker(THREE, ORACLES),
     w1_a_submission_meets_a_worker_about_to_park(FOUR, ORACLES),
     w1_a_looking_worker_gives_up(THREE, ORACLES),
+    w1_a_long_task_strands_nothing(THREE, ORACLES),
     w3_the_throttle_passes_the_wake_up_on(THREE, ORACLES),
     w3_a_submission_meets_the_looking_worker(FOUR, ORACLES),
     w3_one_batch_reaches_both_workers(THREE, ORACLES),
