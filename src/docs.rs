@@ -1,30 +1,37 @@
 //! The design notes of the repository's `docs` folder, mounted here so that their code is compiled and run.
+//!
+#![doc = include_str!("../docs/rustdoc/docs.links")]
 #![doc = include_str!("../docs/README.md")]
 
+// A page's links have labels, whose definitions stand at its end and are files. Those that stand before it here count
+// first, and are modules, sources and pictures. `cargo xtask links` writes both, and `cargo xtask doc` follows them.
 macro_rules! pages {
     ($($name:ident = $file:literal)*) => { $(
+        #[doc = include_str!(concat!("../docs/rustdoc/", stringify!($name), ".links"))]
         #[doc = include_str!(concat!("../docs/", $file))]
         pub mod $name {}
     )* };
 }
 
-#[doc = include_str!("../README.md")]
-pub mod readme {}
-
 pages! {
-    seed = "seed.md"
-    contract = "contract.md"
-    coming_from = "coming-from.md"
+    readme = "../README.md"
     overview = "overview.md"
     wake_ups = "wake-ups.md"
     completion = "completion.md"
+    scaling = "scaling.md"
     soundness = "soundness.md"
     verification = "verification.md"
+    seed = "seed.md"
+    contract = "contract.md"
+    coming_from = "coming-from.md"
     backends = "backends.md"
     invariants = "invariants.md"
     mutants = "mutants.md"
-    scaling = "scaling.md"
     benchmarks = "benchmarks.md"
+    reproduce = "reproduce.md"
+    contributing = "../CONTRIBUTING.md"
+    security = "../SECURITY.md"
+    changelog = "../CHANGELOG.md"
     decision_0001_claimed_head = "decisions/0001-claimed-head.md"
     decision_0002_pinning = "decisions/0002-pinning.md"
     decision_0003_one_word = "decisions/0003-one-word.md"

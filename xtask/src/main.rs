@@ -7,9 +7,11 @@ mod cargo;
 mod checker;
 mod child;
 mod deep;
+mod doc;
 mod environment;
 mod fuzz;
 mod histories;
+mod links;
 mod models;
 mod ordmut;
 mod page;
@@ -38,10 +40,14 @@ enum Task {
     /// Makes known mistakes in a copy of the sources, one after another, and sees each be caught by the check that is named
     /// for it.
     Bugs(bugs::Args),
+    /// Builds the documentation with warnings denied, and follows the links of its pages.
+    Doc,
     /// Runs every property on new random cases, for as long as wanted.
     Fuzz(fuzz::Args),
     /// Records many operations of real threads, and judges whether they are linearizable.
     Histories(histories::Args),
+    /// Writes where the links of the pages lead: as files, and in rustdoc.
+    Links,
     /// Runs the models on the real crossbeam-epoch.
     Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
@@ -60,8 +66,10 @@ enum Task {
 fn main() -> ExitCode {
     let end = match Cli::parse().task {
         Task::Bugs(args) => bugs::run(&args),
+        Task::Doc => doc::run(),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Histories(args) => histories::run(&args),
+        Task::Links => links::run(),
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
         Task::Sanitize(args) => sanitize::run(&args),

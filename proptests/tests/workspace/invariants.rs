@@ -30,7 +30,7 @@ fn is_id(word: &str) -> bool {
 }
 
 /// Tells whether a test may be named so: by an ID in small letters, and what happens.
-fn is_test_name(word: &str) -> bool {
+pub(crate) fn is_test_name(word: &str) -> bool {
     word.split_once('_').is_some_and(|(id, _)| id == id.to_lowercase() && is_id(&id.to_uppercase()))
 }
 
