@@ -71,7 +71,7 @@ impl Tree {
     }
 
     /// Builds into the target folder of `workspace`, where the dependencies lie already. What is built of the copy itself has
-    /// other names there, as cargo tells packages apart by their folders.
+    /// other names there, as its packages have another version.
     pub fn beside(self, workspace: &Path) -> Self {
         Self { target: target(workspace), ..self }
     }
@@ -139,6 +139,12 @@ fn manifest(workspace: &Path, packages: &BTreeSet<PathBuf>, loom: Option<&Path>)
     let Some(Value::Table(table)) = manifest.get_mut("workspace") else {
         bail!("Cargo.toml has no [workspace]")
     };
+    // By their folders alone, which are relative to each workspace, cargo would take the copy's packages for the originals:
+    // in one target folder, tests of the one would pass for tests of the other.
+    let package =
+        table.get_mut("package").and_then(Value::as_table_mut).context("[workspace.package] is missing")?;
+    let version = package.get("version").and_then(Value::as_str).context("the packages have no version")?;
+    package.insert("version".into(), Value::String(format!("{version}+copy")));
     table.insert("members".into(), Value::Array(members.collect()));
     table.remove("default-members");
     if let Some(loom) = loom {
@@ -248,6 +254,10 @@ mod tests {
         assert_eq!(manifest["workspace"]["members"].as_array().map(Vec::len), Some(packages.len()));
         assert_eq!(manifest["profile"]["test"]["debug-assertions"].as_bool(), Some(true));
         assert!(manifest.get("patch").is_none());
+        let original =
+            read_manifest(&workspace).expect("a manifest")["workspace"]["package"]["version"].clone();
+        let version = &manifest["workspace"]["package"]["version"];
+        assert!(*version != original, "the copy's packages would be taken for those of the workspace");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{Model, effective_bound};
+use crate::trace;
 
 /// A model under one reclaimer.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,7 @@ impl Check {
         format!(
             "model {title} (preemption bound {bound}): {what}\n\
              replay: {runner} --exact {title}\n\
-             every step: ZERO_POOL_TRACE=1 before it"
+             its steps: ZERO_POOL_TRACE=1 before it"
         )
     }
 }
@@ -101,7 +102,10 @@ fn judge(status: ExitStatus, out: &str, err: &str) -> End {
     let count = out.lines().last().and_then(|line| line.strip_prefix("schedules ")?.parse().ok());
     match count {
         Some(schedules) if status.success() => End::Passed(schedules),
-        _ => End::Failed(format!("the child ended with {status}\n{}", tail(err, 30))),
+        _ => End::Failed(format!(
+            "the child ended with {status}\n{}",
+            tail(err, if trace::wanted() { usize::MAX } else { 30 })
+        )),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::checker::Checker;
 use crate::child::{Check, End};
 use crate::fifo;
 use crate::support::{self, Body, Bound, Model, effective_bound};
+use crate::trace;
 
 /// Long beyond what any model takes, short enough that a lost one is noticed.
 const DEADLINE: Duration = Duration::from_secs(if cfg!(crossbeam_loom) { 3600 } else { 240 });
@@ -53,6 +54,7 @@ pub fn fail_on_any_panic() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         tell(panic);
+        trace::explain();
         eprintln!("failed in schedule {}", support::schedule());
         fifo::explain();
         std::process::exit(101);

@@ -5,7 +5,7 @@
 //! this process. A check is a model under one reclaimer.
 //!
 //! `ZERO_POOL_BOUND=4` raises every preemption bound, `ZERO_POOL_PROGRAMS=500` the number of random programs of each kind.
-//! `ZERO_POOL_TRACE=1` makes loom print every step. `ZERO_POOL_SCRIPT="push2 | take | own"` runs one program on the queue.
+//! `ZERO_POOL_TRACE=1` prints the steps of a schedule that fails ([`trace`]). `ZERO_POOL_SCRIPT="push2 | take | own"` runs one program on the queue.
 
 #![allow(
     clippy::arc_with_non_send_sync,
@@ -32,6 +32,7 @@ mod queue;
 mod random;
 mod reclaim;
 mod support;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -86,7 +87,7 @@ fn main() -> ExitCode {
     let trials = checks().map(|check| Trial::test(check.title(), move || driver::run(&check)));
     let conclusion = libtest_mimic::run(
         &arguments,
-        trials.chain(driver::own_tests()).chain(programs::own_tests()).collect(),
+        trials.chain(driver::own_tests()).chain(trace::own_tests()).chain(programs::own_tests()).collect(),
     );
     if arguments.list {
         return ExitCode::SUCCESS;
@@ -107,6 +108,7 @@ fn run_child(name: &str, oracle: &str) -> ExitCode {
     }
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("ZERO_POOL_ORACLE", oracle) };
+    trace::listen();
     driver::fail_on_any_panic();
     let schedules = support::explore(model);
     litmus::conclude(model.name);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::checker::Checker;
+use crate::trace;
 
 /// Under which reclaimer a model runs; see `src/reclaim`.
 pub const ORACLES: &[&str] = if cfg!(crossbeam_loom) { &["epoch"] } else { &["retirement", "kill", "never"] };
@@ -143,11 +144,11 @@ pub fn explore_all(bound: Bound, body: impl Fn() + Send + Sync + 'static) -> usi
     builder.max_branches = 10_000;
     builder.max_threads = 5;
     builder.checkpoint_file = None;
-    let trace = std::env::var_os("ZERO_POOL_TRACE").is_some();
-    builder.log = trace;
-    builder.location = trace;
+    builder.log = trace::wanted();
+    builder.location = trace::wanted();
     builder.check(move || {
         BEGUN.fetch_add(1, Ordering::Relaxed);
+        trace::begin();
         body();
     });
     schedule() - before
