@@ -20,16 +20,29 @@
 //! assert_eq!(letters.into_inner(), 14);
 //! ```
 //!
+//! # Which call to use
+//!
+//! | you have | call | the caller |
+//! |---|---|---|
+//! | the same to do for each index or element | [`for_each_index`](ZeroPool::for_each_index), [`for_each`](ZeroPool::for_each), [`for_each_mut`](ZeroPool::for_each_mut) | works, too, and returns when all is done |
+//! | a result of each element | [`map`](ZeroPool::map), or [`map_into`](ZeroPool::map_into) memory that is there | the same |
+//! | two different things, perhaps again and again | [`join`](ZeroPool::join) | runs the first, and the second if nobody took it |
+//! | any number of things that borrow | [`scope`](ZeroPool::scope) | runs its body, and at the end what nobody has begun |
+//! | one thing that owns what it needs, for later | [`spawn`](ZeroPool::spawn) | goes on; joins or awaits the [`JoinHandle`] when it likes |
+//! | tasks as a function and parameters, results through pointers | [`submit_task`](ZeroPool::submit_task), [`submit_batch_uniform`](ZeroPool::submit_batch_uniform) | goes on; waits for the [`TaskFuture`] before the parameters go |
+//!
+//! All of them are called on a [`ZeroPool`]. [`ZeroPool::new`] makes one with a worker per processor, a [`Builder`] one with other
+//! settings, and [`global_pool`] gives the one of the whole program. Two rules hold for all: tasks of one call must not wait for each
+//! other, as they may run one after another on one thread, and whoever waits runs tasks of its own call and no others. What is
+//! promised beyond that, of panics, shutdown, threads and memory, stands line by line in [`docs::contract`].
+//!
 //! # Where to go from here
 //!
-//! - [`ZeroPool`] makes the workers, [`Builder`] with other settings; [`global_pool`] is one for the whole program.
-//! - [`ZeroPool::for_each`], [`for_each_mut`](ZeroPool::for_each_mut), [`for_each_index`](ZeroPool::for_each_index),
-//!   [`map`](ZeroPool::map) and [`map_into`](ZeroPool::map_into) run a loop on the workers and on the caller's thread.
-//! - [`ZeroPool::join`] runs two closures at once, [`ZeroPool::scope`] any number of tasks that borrow, and
-//!   [`ZeroPool::spawn`] a closure that owns what it needs.
-//! - [`ZeroPool::submit_task`] and [`ZeroPool::submit_batch_uniform`] submit work to be waited for later;
-//!   [`docs::seed`] shows them together.
-//! - [`docs`] has the design notes: how the protocols are checked, within which bounds, and why they are as they are.
+//! - [`docs::coming_from`] has these calls beside those of rayon, zero-pool 0.4 and `std::thread::scope`, and [`docs::seed`] the
+//!   ones with raw pointers in six programs.
+//! - [`docs::overview`] shows the life of a batch on one page, and begins the [design notes](docs): an hour from there to
+//!   [`docs::verification`], which says what is checked, how far, and what is not.
+//! - [`docs::soundness`] says what a caller can break and what not; [`docs::benchmarks`] what all costs, and where others are faster.
 //!
 //! # Features
 //!
