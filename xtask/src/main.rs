@@ -15,6 +15,7 @@ mod links;
 mod models;
 mod ordmut;
 mod page;
+mod pictures;
 mod progress;
 mod sanitize;
 mod share;
@@ -52,6 +53,8 @@ enum Task {
     Loom(deep::Args),
     /// Weakens each memory ordering and fence of the crate in turn, and sees a model fail.
     Ordmut(ordmut::Args),
+    /// Draws the pictures of the documentation of the texts beside them.
+    Pictures,
     /// Runs a stress program and tests under AddressSanitizer and ThreadSanitizer; needs a nightly toolchain.
     Sanitize(sanitize::Args),
     /// Runs larger worlds under many more schedules than a plain test run.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Links => links::run(),
         Task::Loom(args) => deep::run(&args),
         Task::Ordmut(args) => ordmut::run(&args),
+        Task::Pictures => pictures::run(),
         Task::Sanitize(args) => sanitize::run(&args),
         Task::Shuttle(args) => shuttle::run(&args),
         Task::Tables => tables::run(),

@@ -38,6 +38,9 @@ const FLOORS: &[(&str, u8)] = &[
     ("docs", FRONT_DOORS),
 ];
 
+/// What the picture of the floors is drawn of.
+const PICTURE: &str = "docs/pictures/floors.boxes";
+
 const PRIMITIVES: u8 = 1;
 const FRONT_DOORS: u8 = 4;
 
@@ -171,6 +174,51 @@ fn check_page(page: &str) -> Vec<String> {
     complaints
 }
 
+/// Compares a picture's source, whose rows are floors and whose boxes are modules with what they use, `sync` left out. A
+/// module that uses nothing else may say what it is.
+fn check_picture(picture: &str, sources: &[Source]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut drawn = BTreeSet::new();
+    let mut row = None;
+    for line in picture.lines() {
+        if let Some(number) = line.strip_prefix("row ") {
+            row = number.split(' ').next().and_then(|number| number.parse::<u8>().ok());
+        }
+        let Some((name, below)) = line.strip_prefix("box ").and_then(|line| line.split_once(':')) else {
+            continue;
+        };
+        drawn.insert(name);
+        if floor(name) != row {
+            complaints.push(format!("{PICTURE}: `{name}` does not stand on its floor"));
+        }
+        let used = used_by(name, sources);
+        let told: BTreeSet<&str> = below.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        let is_list = told.iter().all(|word| floor(word).is_some());
+        let is_right = if is_list { told.iter().eq(used.iter()) } else { used.is_empty() };
+        if name != "lib" && !is_right {
+            complaints.push(format!("{PICTURE}: `{name}` uses {}", Vec::from_iter(used).join(", ")));
+        }
+    }
+    let missing = FLOORS.iter().filter(|(name, _)| *name != "docs" && !drawn.contains(name));
+    complaints.extend(missing.map(|(name, _)| format!("{PICTURE}: `{name}` is missing")));
+    complaints
+}
+
+/// Returns what a module uses outside of its tests, `sync` left out.
+fn used_by(module: &str, sources: &[Source]) -> BTreeSet<String> {
+    let mut uses = Vec::new();
+    for source in sources.iter().filter(|source| source.top() == module) {
+        scan(&source.code(), source.module().len(), &mut uses);
+    }
+    let names = uses.into_iter().map(|(name, _)| name);
+    names.filter(|name| name != module && name != "sync" && floor(name).is_some()).collect()
+}
+
+#[test]
+fn the_picture_of_the_floors_is_that_of_the_sources() {
+    assert_none(&check_picture(&read(PICTURE), &Source::tree("src")));
+}
+
 #[test]
 fn imports_never_run_upward() {
     assert_none(&check(&Source::tree("src")));
@@ -233,4 +281,31 @@ fn planted_circles_are_found() {
 fn planted_pages_are_found() {
     assert_none(&check_page("| floor | modules |\n|---|---|\n| 1 | `queue`, `idle` | primitives |\n"));
     assert_one(&check_page("| 2 | `queue`, `batch` | protocols |\n"), &["`queue`", "floor 2"]);
+}
+
+#[test]
+fn planted_pictures_are_found() {
+    let sources = [
+        Source::new(
+            "src/queue.rs",
+            "use crate::{reclaim::Guard, sync}; #[cfg(test)] mod tests { use crate::grain; }",
+        ),
+        Source::new("src/grain.rs", "fn chunk() {}"),
+    ];
+    let all: String = (0..=FRONT_DOORS)
+        .flat_map(|row| {
+            let boxes = FLOORS.iter().filter(move |(_, floor)| *floor == row);
+            std::iter::once(format!("row {row} x\n")).chain(boxes.map(|(name, _)| format!("box {name}:\n")))
+        })
+        .collect();
+    let right = all.replace("box queue:", "box queue: reclaim").replace("box grain:", "box grain: how many");
+    let check = |from: &str, to: &str| check_picture(&right.replace(from, to), &sources);
+    assert_none(&check("", ""));
+    assert_one(&check("box queue: reclaim", "box queue: idle"), &[PICTURE, "`queue` uses reclaim"]);
+    assert_one(&check("box queue: reclaim", "box queue: a list"), &["`queue` uses reclaim"]);
+    assert_one(&check("box unwind:\n", ""), &["`unwind` is missing"]);
+    assert_one(
+        &check("box unwind:\n", "row 3 y\nbox unwind:\nrow 2 x\n"),
+        &["`unwind` does not stand on its floor"],
+    );
 }
