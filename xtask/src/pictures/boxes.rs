@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn long_lists_are_broken_and_full_rows_go_on_below() {
-        let list = vec!["reclaim"; 9].join(", ");
+        let list = ["reclaim"; 9].join(", ");
         let lines = broken(&list);
         assert!(lines.len() > 1 && lines.iter().all(|line| Text::Small.width(line) < LONGEST + 20.0));
         assert_eq!(lines.join(" "), list);
