@@ -13,13 +13,13 @@
 //! A check that is stopped, or whose machine is, goes on from its last checkpoint. Report and checkpoints name the sources that
 //! they were made from, by a hash, as a path of loom's means nothing to another program.
 //!
-//! **What is split are the checks, not a check.** loom writes down the path to the next schedule, but what is left to
-//! explore on the way to it grows while it explores what is behind. One check therefore runs on one core.
+//! Parts for several machines are parts of the list of checks, or with `--split` of each check (split.rs).
 
 mod report;
 mod run;
 mod shard;
 mod sources;
+mod split;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -48,6 +48,9 @@ pub struct Args {
     /// Runs one part of the checks, such as 2/3, the second of three.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
+    /// Makes parts of each check, and not of their list.
+    #[arg(long)]
+    split: bool,
     /// How many preemptions a schedule has at the most.
     #[arg(long, value_name = "N", default_value_t = BOUND)]
     bound: usize,
@@ -85,9 +88,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         return Ok(if status?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let (driver, checks) = Driver::new(&executable, [TOLD])?;
-    let checks = args.shard.of(select(&executable, &args.driver, checks)?);
+    let checks = select(&executable, &args.driver, checks)?;
+    let checks = if args.split { checks } else { args.shard.of(checks) };
     ensure!(!checks.is_empty(), "part {} has no check: there are fewer checks than parts", args.shard);
-    let about = About { sources: sources::hash(&workspace)?, bound: args.bound, filter: args.driver.clone() };
+    let about = About {
+        sources: sources::hash(&workspace)?,
+        bound: args.bound,
+        filter: args.driver.clone(),
+        split: args.split,
+    };
     let folder = args.folder.clone().unwrap_or_else(|| target.join("run"));
     let report =
         begin(&folder, Report::new(about, args.shard, checks.iter().map(Check::to_string)), args.resume)?;
@@ -104,8 +113,10 @@ fn explore(
 ) -> Result<ExitCode> {
     let file = report_file(folder);
     report.write(&file)?;
-    let is_over =
-        |check: &&Check| report.rows.get(&check.to_string()).is_some_and(|row| row.state != State::Stopped);
+    let is_over = |check: &&Check| {
+        let row = report.rows.get(&check.to_string());
+        row.is_some_and(|row| !matches!(row.state, State::Stopped | State::CutOff))
+    };
     let open: Vec<&Check> = checks.iter().filter(|check| !is_over(check)).collect();
     let jobs = args.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
     println!(
@@ -115,7 +126,7 @@ fn explore(
         report.about.sources,
         file.display()
     );
-    let runner = Runner { driver, folder, about: &report.about, minutes: args.minutes };
+    let runner = Runner { driver, folder, about: &report.about, shard: args.shard, minutes: args.minutes };
     let rows = Mutex::new(report.clone());
     share(jobs, open.len(), |at| {
         let check = open[at].to_string();
@@ -168,10 +179,11 @@ fn begin(folder: &Path, new: Report, resume: bool) -> Result<Report> {
     );
     ensure!(
         before.about == new.about && before.shard == new.shard,
-        "the run in {} was another command: bound {}, part {}, driver {:?}",
+        "the run in {} was another command: bound {}, part {}, {}, driver {:?}",
         folder.display(),
         before.about.bound,
         before.shard,
+        if before.about.split { "split" } else { "not split" },
         before.about.filter
     );
     for (check, _) in before.rows.iter().filter(|(_, row)| row.state == State::Stopped) {
@@ -245,7 +257,7 @@ mod tests {
     }
 
     fn report(sources: &str, bound: usize) -> Report {
-        let about = About { sources: sources.to_owned(), bound, filter: Vec::new() };
+        let about = About { sources: sources.to_owned(), bound, filter: Vec::new(), split: false };
         Report::new(about, Shard::WHOLE, ["a::b/epoch".to_owned()])
     }
 

@@ -21,6 +21,8 @@ pub struct About {
     pub bound: usize,
     /// What the driver was told to select.
     pub filter: Vec<String>,
+    /// Whether each check was split, and not their list.
+    pub split: bool,
 }
 
 /// How a check stands.
@@ -30,6 +32,8 @@ pub enum State {
     Complete,
     /// It was stopped, and can go on.
     Stopped,
+    /// It was stopped, and has to begin anew.
+    CutOff,
     /// A schedule failed, with this message.
     Failed(String),
 }
@@ -80,6 +84,7 @@ impl Report {
             sources: text_of(&value["sources"])?,
             bound: value["bound"].as_u64().context("it has no bound")? as usize,
             filter: texts_of(&value["filter"])?,
+            split: value["split"].as_bool().context("it does not say what was split")?,
         };
         let shard = text_of(&value["shard"])?.parse()?;
         let rows = value["checks"].as_object().context("it has no checks")?;
@@ -96,6 +101,7 @@ impl Report {
             "sources": self.about.sources,
             "bound": self.about.bound,
             "filter": self.about.filter,
+            "split": self.about.split,
             "shard": self.shard.to_string(),
             "checks": rows.collect::<serde_json::Map<_, _>>(),
             "open": self.open,
@@ -129,9 +135,20 @@ impl Report {
                 report.describe()
             );
             let twice = report.names().find(|&check| sum.names().any(|other| other == check));
-            ensure!(twice.is_none(), "{first} and {file} both have {}", twice.map_or("", String::as_str));
-            sum.rows.extend(report.rows);
+            ensure!(
+                sum.about.split || twice.is_none(),
+                "{first} and {file} both have {}",
+                twice.map_or("", String::as_str)
+            );
+            for (check, row) in report.rows {
+                let row = sum.rows.remove(&check).map_or_else(|| row.clone(), |other| other.beside(&row));
+                sum.rows.insert(check, row);
+            }
+            // A check of which one part was not run was not run.
             sum.open.extend(report.open);
+            let Self { rows, open, .. } = sum;
+            rows.retain(|check, row| !open.contains(check) || matches!(row.state, State::Failed(_)));
+            open.retain(|check| !rows.contains_key(check));
         }
         let (_, mut sum) = whole.context("there is no report to merge")?;
         let missing: Vec<String> = (1..=sum.shard.count)
@@ -148,8 +165,9 @@ impl Report {
     }
 
     fn describe(&self) -> String {
-        let About { sources, bound, filter } = &self.about;
-        format!("sources {sources}, bound {bound}, filter {filter:?}, {} parts", self.shard.count)
+        let About { sources, bound, filter, split } = &self.about;
+        let what = if *split { "each check" } else { "the list" };
+        format!("sources {sources}, bound {bound}, filter {filter:?}, {} parts of {what}", self.shard.count)
     }
 
     /// Returns a line for each check, and a last one with the sums.
@@ -162,7 +180,7 @@ impl Report {
             self.about.bound,
             self.names().count(),
             count(|state| *state == State::Complete),
-            count(|state| *state == State::Stopped),
+            count(|state| matches!(state, State::Stopped | State::CutOff)),
             count(|state| matches!(state, State::Failed(_))),
             self.open.len(),
             self.rows.values().map(|row| row.schedules).sum::<u64>(),
@@ -182,6 +200,7 @@ impl Row {
         let state = match text_of(&row["state"])?.as_str() {
             "complete" => State::Complete,
             "stopped" => State::Stopped,
+            "cut off" => State::CutOff,
             "failed" => State::Failed(text_of(&row["why"])?),
             other => bail!("a check cannot be {other}"),
         };
@@ -195,6 +214,7 @@ impl Row {
         row["state"] = match &self.state {
             State::Complete => "complete",
             State::Stopped => "stopped",
+            State::CutOff => "cut off",
             State::Failed(why) => {
                 row["why"] = why.as_str().into();
                 "failed"
@@ -204,11 +224,28 @@ impl Row {
         row
     }
 
+    /// Returns how a check stands that has this part and another.
+    fn beside(&self, other: &Self) -> Self {
+        let rank = |row: &&Self| match row.state {
+            State::Complete => 0,
+            State::Stopped => 1,
+            State::CutOff => 2,
+            State::Failed(_) => 3,
+        };
+        let worst = [self, other].into_iter().max_by_key(rank).unwrap_or(self);
+        Self {
+            state: worst.state.clone(),
+            schedules: self.schedules + other.schedules,
+            seconds: self.seconds + other.seconds,
+        }
+    }
+
     /// Returns the row as a line of text.
     pub fn line(&self, check: &str) -> String {
         let state = match &self.state {
             State::Complete => "complete",
             State::Stopped => "stopped",
+            State::CutOff => "cut off",
             State::Failed(why) => return format!("{check:<70} FAILED: {why}"),
         };
         format!("{check:<70} {state:<8} {:>11} schedules {:>7.0} s", self.schedules, self.seconds)
@@ -228,7 +265,7 @@ mod tests {
     use super::*;
 
     fn about(sources: &str) -> About {
-        About { sources: sources.to_owned(), bound: 3, filter: vec!["q1_".to_owned()] }
+        About { sources: sources.to_owned(), bound: 3, filter: vec!["q1_".to_owned()], split: false }
     }
 
     fn part(shard: &str, checks: &[&str]) -> (String, Report) {
@@ -271,6 +308,27 @@ mod tests {
         assert_eq!(merged.open.iter().collect::<Vec<_>>(), ["c", "d"]);
         let last = merged.lines().pop().expect("a sum");
         assert!(last.contains("checks: 4, complete: 2") && last.contains("schedules: 14"), "{last}");
+    }
+
+    #[test]
+    fn a_check_that_was_split_is_as_good_as_its_worst_part() {
+        let split = |shard: &str, checks: &[&str], state: State| {
+            let (file, mut report) = part(shard, checks);
+            report.about.split = true;
+            report.enter(checks[0], Row { state, schedules: 7, seconds: 0.5 });
+            (file, report)
+        };
+        let parts =
+            vec![split("1/2", &["a", "b"], State::Complete), split("2/2", &["a", "b"], State::Stopped)];
+        let merged = Report::join(parts).expect("two parts");
+        assert_eq!(merged.rows["a"], Row { state: State::Stopped, schedules: 14, seconds: 1.0 });
+        let parts =
+            vec![split("1/2", &["a", "b"], State::Complete), split("2/2", &["b", "a"], State::Complete)];
+        let merged = Report::join(parts).expect("two parts");
+        assert!(merged.rows.is_empty() && merged.open.len() == 2, "of both a part was not run: {merged:?}");
+        let failed = State::Failed("Q1".to_owned());
+        let parts = vec![split("1/2", &["a", "b"], failed), split("2/2", &["b", "a"], State::Complete)];
+        assert!(Report::join(parts).expect("two parts").has_failed());
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::report::{About, Row, State};
+use super::shard::Shard;
+use super::split::split;
 use crate::models::{self, Check, Driver, End};
 
 /// A check tells how far it is, and leaves a checkpoint, each so many schedules: a few seconds' worth.
@@ -23,7 +25,16 @@ pub struct Runner<'a> {
     pub driver: &'a Driver,
     pub folder: &'a Path,
     pub about: &'a About,
+    pub shard: Shard,
     pub minutes: Option<u64>,
+}
+
+/// The part of a check that is to be run.
+enum Part {
+    /// It goes on from a checkpoint, or begins.
+    Ready,
+    /// It is known how it ends.
+    Known(State, u64),
 }
 
 /// What a process said in a line of its output.
@@ -51,16 +62,52 @@ impl Said {
 impl Runner<'_> {
     /// Runs a check, from its checkpoint if there is one. It took so many seconds before.
     pub fn run(&self, check: &Check, before: f64) -> Result<Row> {
-        let start = Instant::now();
-        let (state, schedules) = self.watch(self.spawn(check)?, check).with_context(|| check.to_string())?;
+        let (start, name) = (Instant::now(), check.to_string());
+        let checkpoint = checkpoint_of(self.folder, &name);
+        // A file of another program or bound is no checkpoint of ours.
+        let goes_on = read_checkpoint(self.folder, &name, self.about)?.is_some();
+        let part =
+            if self.about.split && !goes_on { self.prepare(check, &checkpoint) } else { Ok(Part::Ready) };
+        let (state, schedules) = match part.with_context(|| name.clone())? {
+            Part::Known(state, schedules) => (state, schedules),
+            Part::Ready => {
+                let seconds = self.minutes.map(|minutes| 60 * minutes);
+                self.watch(self.spawn(check, &checkpoint, seconds)?, check).with_context(|| name)?
+            }
+        };
+        let is_lost = state == State::Stopped && !checkpoint.exists();
+        let state = if is_lost { State::CutOff } else { state };
         Ok(Row { state, schedules, seconds: before + start.elapsed().as_secs_f64() })
     }
 
-    fn spawn(&self, check: &Check) -> Result<Child> {
+    /// Runs the first schedules of a check, which are the same on every machine, and leaves the checkpoint of our part.
+    fn prepare(&self, check: &Check, checkpoint: &Path) -> Result<Part> {
+        let whole = checkpoint.with_extension("whole");
+        let ours = self.shard.index == 1;
+        if whole.exists() {
+            fs::remove_file(&whole).with_context(|| format!("removing {}", whole.display()))?;
+        }
+        let (state, done) = self.watch(self.spawn(check, &whole, Some(0))?, check)?;
+        let done = if ours { done } else { 0 };
+        if state != State::Stopped {
+            return Ok(Part::Known(state, done));
+        }
+        if !whole.exists() {
+            // Many programs in one check: it is not split, and falls to the first part.
+            return Ok(if ours { Part::Ready } else { Part::Known(State::Complete, 0) });
+        }
+        let text = fs::read_to_string(&whole).with_context(|| format!("reading {}", whole.display()))?;
+        let path = text.splitn(3, '\n').nth(2).context("a checkpoint has a path")?;
+        let Some(path) = split(path, self.shard)? else { return Ok(Part::Known(State::Complete, 0)) };
+        let first = first_line(&check.to_string(), self.about);
+        fs::write(&whole, format!("{first}\n{done}\n{path}"))
+            .and_then(|()| fs::rename(&whole, checkpoint))
+            .with_context(|| format!("writing {}", checkpoint.display()))?;
+        Ok(Part::Ready)
+    }
+
+    fn spawn(&self, check: &Check, checkpoint: &Path, seconds: Option<u64>) -> Result<Child> {
         let name = check.to_string();
-        let checkpoint = checkpoint_of(self.folder, &name);
-        // A file of another program or bound is no checkpoint of ours.
-        read_checkpoint(self.folder, &name, self.about)?;
         let mut command = self.driver.command(&["--child", &check.model, &check.oracle]);
         command
             .env("ZERO_POOL_EVERY", EVERY.to_string())
@@ -70,7 +117,7 @@ impl Runner<'_> {
         for variable in ["ZERO_POOL_PROGRAMS", "ZERO_POOL_TRACE", "ZERO_POOL_SCRIPT"] {
             command.envs(std::env::var_os(variable).map(|value| (variable, value)));
         }
-        command.envs(self.minutes.map(|minutes| ("ZERO_POOL_SECONDS", (60 * minutes).to_string())));
+        command.envs(seconds.map(|seconds| ("ZERO_POOL_SECONDS", seconds.to_string())));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("it could not be started")
     }
 
