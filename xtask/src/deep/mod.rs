@@ -80,6 +80,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         return Ok(conclude(&Report::merge(&args.merge)?));
     }
     environment::refuse_changed_builds()?;
+    ensure!(
+        std::env::var_os("ZERO_POOL_BOUND").is_none(),
+        "ZERO_POOL_BOUND does nothing here; say --bound instead"
+    );
     let workspace = tree::workspace()?;
     let target = tree::scratch(&workspace, "deep");
     let executable = build(&workspace, &target)?;

@@ -17,6 +17,9 @@ use crate::models::{self, Check, Driver, End};
 /// A check tells how far it is, and leaves a checkpoint, each so many schedules: a few seconds' worth.
 const EVERY: usize = 20_000;
 
+/// So many lines of loom's steps are shown of a check that failed: those of its last schedule, mostly.
+const TRACE: usize = 2_000;
+
 /// How often that is passed on.
 const TELL: Duration = Duration::from_secs(10);
 
@@ -155,12 +158,25 @@ impl Runner<'_> {
             return Ok((State::Stopped, schedules));
         }
         let state = match models::judge(status, &text, &err)? {
-            End::Passed(_) => State::Complete,
+            End::Passed(_) => return Ok((State::Complete, schedules)),
             End::Failed { message, .. } => State::Failed(message),
             End::CutOff => State::Failed("one schedule has too many steps for loom".to_owned()),
         };
+        let bound = self.about.bound;
+        eprintln!(
+            "{check}, bound {bound}, failed\n{}{}\nreplay: cargo loom --bound {bound} -- --exact {check}\n\
+             every step: ZERO_POOL_TRACE=1 before it",
+            tail(&text, if std::env::var_os("ZERO_POOL_TRACE").is_some() { TRACE } else { 0 }),
+            tail(&err, 30)
+        );
         Ok((state, schedules))
     }
+}
+
+/// Returns the last lines of a text.
+fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].iter().map(|line| format!("  {line}\n")).collect()
 }
 
 fn drain(mut pipe: impl Read) -> String {
@@ -198,6 +214,42 @@ pub fn read_checkpoint(folder: &Path, check: &str, about: &About) -> Result<Opti
 mod tests {
     use super::*;
 
+    /// Runs the only check of a driver that stands in for the real one, and returns how it stands.
+    fn run_part(name: &str, index: usize, count: usize, split: bool, minutes: Option<u64>) -> Row {
+        let folder = std::env::temp_dir().join(format!("xtask-run-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("writable");
+        let executable = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/deep/driver_for_tests.sh");
+        let (driver, checks) = Driver::new(&executable, []).expect("it starts");
+        let about = About { sources: "a1".to_owned(), bound: 3, filter: Vec::new(), split };
+        let shard = Shard { index, count };
+        let runner = Runner { driver: &driver, folder: &folder, about: &about, shard, minutes };
+        let row = runner.run(&checks[0], 0.0).expect("it runs");
+        fs::remove_dir_all(&folder).expect("removable");
+        row
+    }
+
+    #[test]
+    fn a_check_runs_to_its_end() {
+        let row = run_part("whole", 1, 1, false, None);
+        assert_eq!((row.state, row.schedules), (State::Complete, 10_000));
+    }
+
+    #[test]
+    fn the_first_part_counts_the_common_begin() {
+        let row = run_part("first", 1, 2, true, None);
+        assert_eq!((row.state, row.schedules), (State::Complete, 29_999));
+        let row = run_part("second", 2, 2, true, None);
+        assert_eq!((row.state, row.schedules), (State::Complete, 10_000));
+        let row = run_part("third", 3, 3, true, None);
+        assert_eq!((row.state, row.schedules), (State::Complete, 0), "nothing is left for it");
+    }
+
+    #[test]
+    fn what_stops_without_a_checkpoint_is_cut_off() {
+        let row = run_part("cut", 1, 1, false, Some(1));
+        assert_eq!((row.state, row.schedules), (State::CutOff, 7));
+    }
+
     #[test]
     fn what_a_process_says_is_understood() {
         assert_eq!(Said::parse("progress 19999"), Said::Progress(19_999));
@@ -206,6 +258,12 @@ mod tests {
         for line in ["", "progress", "progress x", "schedules12", "note: 3 programs, 12 schedules"] {
             assert_eq!(Said::parse(line), Said::Other, "{line}");
         }
+    }
+
+    #[test]
+    fn a_tail_is_what_comes_last() {
+        assert_eq!(tail("a\nb\nc", 2), "  b\n  c\n");
+        assert_eq!(tail("a", 2) + &tail("a", 0), "  a\n");
     }
 
     #[test]
