@@ -40,7 +40,7 @@ impl Tests<'_> {
 }
 
 /// Reads the name and the path of a test binary out of one of cargo's messages.
-fn test_binary(message: &str) -> Option<(String, PathBuf)> {
+pub fn test_binary(message: &str) -> Option<(String, PathBuf)> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let is_test = message["profile"]["test"].as_bool()? && message["target"]["kind"][0] != "bin";
     let path = message["executable"].as_str()?;

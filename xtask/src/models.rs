@@ -70,7 +70,8 @@ impl Driver {
         Ok((driver, checks))
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// Returns the command that calls it, without the variables of this process that change what a model explores.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.executable);
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| OWN_PREFIXES.iter().any(|own| name.starts_with(own))) {
@@ -112,7 +113,8 @@ const TOO_LONG: &str = "Model exceeded maximum number of branches";
 /// Begins the line in which the driver tells the number of the schedule that failed.
 const IN_SCHEDULE: &str = "failed in schedule ";
 
-fn judge(status: ExitStatus, out: &str, err: &str) -> Result<End> {
+/// Judges how the process of a check ended, by what it printed.
+pub fn judge(status: ExitStatus, out: &str, err: &str) -> Result<End> {
     if status.success() {
         let counted = out.lines().last().is_some_and(|line| line.starts_with("schedules "));
         ensure!(counted, "it ended well without a count of schedules");

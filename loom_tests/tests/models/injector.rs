@@ -70,6 +70,7 @@ fn w2_two_submissions_wake_one_worker() {
     };
     injector.release(injector.publish(one.batch()));
     end(other);
+    conserve(&injector, 0);
     injector.close();
     let woken = workers.map(|worker| matches!(injector.sleep(worker), Woken::Look(..)));
     assert_eq!(woken.map(usize::from).iter().sum::<usize>(), 1, "W2: one looks");

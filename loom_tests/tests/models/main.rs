@@ -26,6 +26,7 @@ mod idle;
 mod injector;
 mod latch;
 mod litmus;
+mod long;
 mod pool;
 mod programs;
 mod queue;

@@ -1,8 +1,10 @@
 //! What the models share: the table they stand in, the way a model is run, and small fixtures.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::checker::Checker;
+use crate::long::Long;
 use crate::trace;
 
 /// Under which reclaimer a model runs; see `src/reclaim`.
@@ -85,12 +87,22 @@ pub const FOUR: Bound = Bound::Preemptions(4);
 /// The environment variable that raises every bound.
 pub const BOUND_VARIABLE: &str = "ZERO_POOL_BOUND";
 
+/// The environment variable that sets the bound of models on the real epochs; `cargo loom --bound` does.
+pub const EPOCH_BOUND_VARIABLE: &str = "ZERO_POOL_EPOCH_BOUND";
+
 /// Returns the bound that `model` runs with: its own, or a larger one from the environment. The real epochs have many
-/// more schedules, of which all with three preemptions are explored. The litmus programs are tiny, and pin what loom shows
-/// without a bound: with one, it goes back to more places, and shows some of what it misses otherwise.
+/// more schedules, of which all with three preemptions are explored, or with as many as `cargo loom` was told. The litmus
+/// programs are tiny, and pin what loom shows without a bound: with one, it goes back to more places, and shows some of what
+/// it misses otherwise.
 pub fn effective_bound(model: &Model) -> Bound {
     let is_litmus = model.file == "litmus";
-    let own = if cfg!(crossbeam_loom) && !is_litmus { THREE } else { model.bound };
+    let of_epochs = || {
+        let asked = std::env::var(EPOCH_BOUND_VARIABLE).ok().map(|asked| asked.parse());
+        let asked =
+            asked.map(|asked| asked.unwrap_or_else(|_| panic!("{EPOCH_BOUND_VARIABLE} must be a number")));
+        asked.map_or(THREE, Bound::Preemptions)
+    };
+    let own = if cfg!(crossbeam_loom) && !is_litmus { of_epochs() } else { model.bound };
     let own = Checker::current().bound(own, is_litmus);
     let Ok(asked) = std::env::var(BOUND_VARIABLE) else {
         return own;
@@ -116,7 +128,7 @@ pub fn programs_asked_for(own: usize) -> usize {
 /// Runs every schedule of `model` in this process and returns how many there were.
 pub fn explore(model: &Model) -> usize {
     match model.body {
-        Body::One(body) => explore_all(effective_bound(model), body),
+        Body::One(body) => explore_with(effective_bound(model), Long::asked_for(true), body),
         Body::Many(body) => body(),
     }
 }
@@ -129,10 +141,13 @@ pub fn schedule() -> usize {
     BEGUN.load(Ordering::Relaxed)
 }
 
-/// Runs `body` in every schedule within `bound` and returns how many there were.
-///
-/// The limits that loom reads from the environment are all set here: none of them may end an exploration early.
+/// Runs `body`, one of many programs, in every schedule within `bound` and returns how many there were.
 pub fn explore_all(bound: Bound, body: impl Fn() + Send + Sync + 'static) -> usize {
+    explore_with(bound, Long::asked_for(false), body)
+}
+
+/// The limits that loom reads from the environment are all set here: none of them may end an exploration early.
+fn explore_with(bound: Bound, long: Option<Long>, body: impl Fn() + Send + Sync + 'static) -> usize {
     let before = schedule();
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = match bound {
@@ -144,12 +159,17 @@ pub fn explore_all(bound: Bound, body: impl Fn() + Send + Sync + 'static) -> usi
     builder.max_branches = 10_000;
     builder.max_threads = 5;
     builder.checkpoint_file = None;
+    let long = long.map(Arc::new);
+    long.iter().for_each(|long| long.configure(&mut builder));
     builder.log = trace::wanted();
     builder.location = trace::wanted();
+    let telling = long.clone();
     builder.check(move || {
-        BEGUN.fetch_add(1, Ordering::Relaxed);
+        let number = BEGUN.fetch_add(1, Ordering::Relaxed) + 1 - before;
+        telling.iter().for_each(|long| long.begins(number));
         trace::begin();
         body();
     });
-    schedule() - before
+    let schedules = schedule() - before;
+    long.map_or(schedules, |long| long.over(schedules))
 }
