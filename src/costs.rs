@@ -14,8 +14,9 @@
 //!
 //! A measurement above the estimate replaces it at once, one below moves it by a quarter of the way: a loop that was wrongly
 //! taken for cheap runs on one thread, while one that was wrongly taken for costly is only shared in vain. A measurement far above
-//! shows that the cost varies, and ends the trust: until it is back every call is measured, and afterwards one in 16, since two
-//! readings of the clock take 46 ns.
+//! shows that the cost varies, and ends the trust: until it is back every call is measured. Afterwards one is in two
+//! microseconds that calls are expected to take, since two readings of the clock take 46 ns: of the shortest loops one in 127, and of
+//! those of a microsecond every other.
 //!
 //! # Invariants
 //!
@@ -23,6 +24,8 @@
 //! - `K2`  *Trust is earned.* A call goes unmeasured only after [`TRUSTED`] measurements in a row that fitted.
 //! - `K3`  *Each its own.* What is known of one function is not believed of another. Two that share an entry are taken for each other
 //!   with a chance of one in 2^23.
+//! - `K4`  *Trust is tested.* Of the functions that a thread calls in turn each is measured again: one call in 127 of it on average,
+//!   and more of those that take longer.
 //!
 //! # Orderings
 //!
@@ -37,7 +40,7 @@
 //! submission wakes*: submitted tasks start without their caller whatever they cost, and an estimate only tells how many of them are
 //! worth a claim.
 //!
-//! Checked by: the properties `k1_*` and `k2_*` in `proptests/tests/costs.rs`, `k3_*` and `a_loop_that_grows_dear_is_shared` in its
+//! Checked by: the properties `k1_*`, `k2_*` and `k4_*` in `proptests/tests/costs.rs`, `k3_*` and `a_loop_that_grows_dear_is_shared` in its
 //! contract tests.
 
 use core::cell::Cell;
@@ -53,8 +56,12 @@ pub const WAKE_NANOS: u64 = 10_000;
 /// So many measurements in a row have to fit before calls go unmeasured.
 pub const TRUSTED: u64 = 16;
 
-/// Of the calls of trusted functions, one in so many is measured.
-const SAMPLE: u32 = 16;
+/// Of the calls of trusted functions, one is measured in so many nanoseconds of them. It is a prime number: functions that take
+/// turns are then all measured, each as often as its calls are long.
+const PERIOD: u64 = 2_039;
+
+/// What a call takes at least, tasks aside.
+const CALL_NANOS: u64 = 16;
 
 /// How long two readings of the clock take, and some of what surrounds them.
 const CLOCK_NANOS: u64 = 40;
@@ -122,8 +129,8 @@ pub struct Costs {
 }
 
 each_thread! {
-    /// How many calls of trusted functions there were, for the choice of those that are measured.
-    static CALLS: Cell<u32> = Cell::new(0)
+    /// How long the calls of trusted functions should have taken since one was measured, and what that one was late by.
+    static UNMEASURED: Cell<u64> = Cell::new(0)
 }
 
 impl Costs {
@@ -158,13 +165,15 @@ impl Costs {
         entry.store(tag << TAG_SHIFT | trust << COST_BITS | cost, Ordering::Relaxed);
     }
 
-    /// Tells whether the next call of a function with this estimate is to be measured.
+    /// Tells whether a call of a function with this estimate, which should take so long, is to be measured (K2, K4).
     #[inline]
-    pub fn is_due(estimate: Estimate) -> bool {
+    pub fn is_due(estimate: Estimate, nanos: u64) -> bool {
         let sampled = || {
-            CALLS.with(|calls| {
-                calls.set(calls.get().wrapping_add(1));
-                calls.get().is_multiple_of(SAMPLE)
+            UNMEASURED.with(|unmeasured| {
+                let sum = unmeasured.get() + nanos.min(TARGET_NANOS) + CALL_NANOS;
+                let is_due = sum >= PERIOD;
+                unmeasured.set(if is_due { sum - PERIOD } else { sum });
+                is_due
             })
         };
         !estimate.is_trusted() || sampled()

@@ -152,7 +152,7 @@ impl ZeroPool {
         }
         let Some(known) = self.injector.costs().known(work.run) else { return (0, None) };
         let nanos = known.nanos(tasks as u64);
-        if nanos <= TARGET_NANOS && !Costs::is_due(known) {
+        if nanos <= TARGET_NANOS && !Costs::is_due(known, nanos) {
             // SAFETY: passed on to the caller.
             (tasks, unsafe { (work.run)(work.context, 0..tasks) })
         } else if nanos < WAKE_NANOS {
@@ -216,6 +216,7 @@ impl ZeroPool {
 }
 
 /// Passes a panic of the tasks on to their caller.
+#[inline]
 pub(crate) fn pass_on(payload: Option<Payload>) {
     if let Some(payload) = payload {
         resume_unwind(payload);

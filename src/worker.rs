@@ -31,7 +31,7 @@ use core::ptr;
 use std::time::Duration;
 
 use crate::batch::{Batch, Claim, Handle, Pile, Work};
-use crate::costs::Costs;
+use crate::costs::{Costs, Estimate};
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
 use crate::injector::Injector;
@@ -180,8 +180,9 @@ pub fn wait_as_guest(injector: &Injector, handle: &Handle) {
         && let Some(claim) = injector.visit(handle)
     {
         // A single task is claimed as one whatever it takes.
-        let function = handle.batch().function();
-        if handle.batch().tasks() > 1 && injector.costs().known(function).is_none_or(Costs::is_due) {
+        let (function, tasks) = (handle.batch().function(), handle.batch().tasks());
+        let is_due = |known: Estimate| Costs::is_due(known, known.nanos(tasks));
+        if tasks > 1 && injector.costs().known(function).is_none_or(is_due) {
             participate_measured(injector, claim);
         } else {
             participate(injector, claim);

@@ -81,6 +81,24 @@ proptest! {
         prop_assert!(!surprised.is_trusted());
     }
 
+    /// In as many rounds as `Costs` counts nanoseconds between two measurements, each of the functions that take turns is
+    /// measured as often as one of its calls counts nanoseconds, which are 16 more than it should take.
+    #[test]
+    fn k4_functions_that_take_turns_are_all_measured(nanos in vec(0..TARGET_NANOS, 1..6)) {
+        const ROUNDS: u64 = 2_039;
+        let calls: Vec<u64> = nanos.iter().map(|nanos| nanos + 16).collect();
+        // A round of this length begins at the same place each time.
+        prop_assume!(!calls.iter().sum::<u64>().is_multiple_of(ROUNDS));
+        let trusted = learn(&[(1, 1); TRUSTED as usize]).expect("something was learnt");
+        let mut measured = vec![0; nanos.len()];
+        for _ in 0..ROUNDS {
+            for (measured, &nanos) in measured.iter_mut().zip(&nanos) {
+                *measured += u64::from(Costs::is_due(trusted, nanos));
+            }
+        }
+        prop_assert_eq!(measured, calls);
+    }
+
     /// A slice and a grain take about a microsecond, by the estimate.
     #[test]
     fn k1_slices_fit_the_estimate(measurements in vec(measurement(), 1..20)) {
