@@ -109,6 +109,15 @@ struct Open {
     injector: Arc<Injector>,
 }
 
+impl Open {
+    /// Parts from the clones, without a wait.
+    fn give_up(self) {
+        if let Some(last) = self.handle.part() {
+            self.injector.release(last);
+        }
+    }
+}
+
 impl TaskFuture<'_> {
     /// Blocks until all tasks have ended, and takes part in them.
     ///
@@ -135,11 +144,14 @@ impl TaskFuture<'_> {
     /// assert_eq!(sum.into_inner(), 6);
     /// ```
     #[track_caller]
-    pub fn wait(self) {
+    pub fn wait(mut self) {
         let Some(open) = &self.open else { return };
+        // A refusal leaves the future to its drop.
         worker::wait_as_guest(&open.injector, &open.handle);
         let outcome = open.handle.outcome();
-        drop(self);
+        if let Some(open) = self.open.take() {
+            open.give_up();
+        }
         match outcome {
             Outcome::Done => {}
             Outcome::Panicked(payload) => resume_unwind(payload),
@@ -234,10 +246,8 @@ impl TaskFuture<'static> {
     /// pool.submit_task(look, text).detach();
     /// ```
     pub fn detach(mut self) {
-        if let Some(Open { handle, injector }) = self.open.take()
-            && let Some(last) = handle.part()
-        {
-            injector.release(last);
+        if let Some(open) = self.open.take() {
+            open.give_up();
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A batch ends when its last task has run. The same word counts the tasks that have not, and the other two who may
 //! hold the node, the queue and the batch's handle. So a task's completion is one read-modify-write, and whichever
-//! read-modify-write brings the word to zero knows that it was the last of all.
+//! read-modify-write brings the word to zero knows that it was the last of all; so does who finds nothing there but its own hold.
 //!
 //! ```text
 //!   63                                            3   2        1       0
@@ -18,7 +18,7 @@
 //! |---|---|---|
 //! | begin | plus a task | a guest, before it claims; see `W5` of the [injector](crate::injector) |
 //! | complete `k` | minus `k` tasks | who claimed them; once per participation |
-//! | release | minus HANDLE or QUEUE | the handle; the winner of the unlinking |
+//! | release | minus HANDLE or QUEUE; none if nothing else is left | the handle; the winner of the unlinking |
 //! | announce | or WAITERS, under the lock of the sleeper's bucket | who is about to sleep |
 //!
 //! The completion that brings the count to zero is the *finishing* one. If it saw WAITERS it wakes the bucket of the
@@ -34,7 +34,7 @@
 //!   however they wait. Where the address was used again it may be the finisher of an older latch, who is on its way.
 //! - `L5`  *A timed wait ends.* It leaves no entry behind, and tells the truth about completion at its return.
 //! - `N1`  *Three holders.* The node lives while the queue links it, its handle lives, or a task is unfinished.
-//! - `N2`  *Retired once.* The one subtraction that leaves nothing but WAITERS is the last, and it alone retires.
+//! - `N2`  *Retired once.* The one that leaves nothing but WAITERS, or finds nothing else beside its own hold, is the last, and it alone retires.
 //!
 //! # Orderings
 //!
@@ -42,6 +42,7 @@
 //! |---|---|---|
 //! | subtract | Release | `[L-done]` results before the count; `[N-last]` our accesses to the node before its retirement |
 //! | subtract | Acquire | `[N-last]` other side, for the last holder |
+//! | load of who releases | Acquire | the same, for a sole holder |
 //! | load of a waiter | Acquire | `[L-done]` other side |
 //! | begin | Relaxed | carried by the claim that follows it, `[B-claim]` |
 //! | announce | Acquire | `[L-done]` other side, for a sleeper that is refused; L3 rests on the word's modification order and on the lock |
@@ -138,16 +139,18 @@ impl Latch {
         }
     }
 
-    /// Takes one hold away; tells whether it was the last.
+    /// Takes one hold away; tells whether it was the last. A sole holder shares the word with nobody, and leaves it as it is.
     #[must_use]
     pub fn release(&self, hold: Hold) -> bool {
-        self.subtract(hold as u64) & !WAITERS == hold as u64
+        // ORDERING: Acquire; pairs with the Release of those who had the other holds [N-last].
+        let is_sole = self.word.load(Ordering::Acquire) & !WAITERS == hold as u64;
+        is_sole || self.subtract(hold as u64) & !WAITERS == hold as u64
     }
 
     /// Subtracts and returns the word before.
     fn subtract(&self, amount: u64) -> u64 {
         // ORDERING: AcqRel. Release: results and accesses to the node come first; pairs with the load in
-        // `is_finished` [L-done] and with this same operation of the last holder [N-last]. Acquire: when we are that.
+        // `is_finished` [L-done], with the one in `release` and with this same operation of the last holder [N-last]. Acquire: when we are that.
         let before = self.word.fetch_sub(amount, Ordering::AcqRel);
         debug_assert!(before >= amount, "N2: more was subtracted than was held");
         before

@@ -323,12 +323,12 @@ pub(super) fn give_up<G: Borrow<Guard>>(node: NonNull<Batch>, guard: impl FnOnce
         // SAFETY: N2: no hold is left, the queue's among them, so that only older guards see the node.
         return unsafe { guard().borrow().retire(node) };
     };
-    let home = Arc::clone(home);
-    let full = Pocket::with(&home, |pocket| pocket.lay_aside(node)).unwrap_or(Some(node));
+    let full = Pocket::with(home, |pocket| pocket.lay_aside(node)).unwrap_or(Some(node));
     if let Some(magazine) = full {
-        let guard = guard();
-        // SAFETY: N2, for each of the chain; they own nothing but their memory, as each handle emptied its panic slot
-        // before it went.
+        // The node has `home` for us only until it is retired.
+        let (home, guard) = (Arc::clone(home), guard());
+        // SAFETY: N2, for each of the chain; they own nothing but their memory, as each handle left an empty panic
+        // slot behind.
         unsafe { guard.borrow().retire(magazine) };
         home.adopt(guard.borrow());
         guard.borrow().flush();

@@ -77,9 +77,8 @@ impl Handle {
 
     /// Returns what became of the tasks, which are finished.
     pub fn outcome(&self) -> Outcome {
-        // ORDERING: Relaxed; L2: every store came before its completion, which the caller acquired [L-done]. Only a
-        // slot that is not empty is written, or a later waiter would take `TAKEN` for a panic.
-        if self.batch().panic.load(Ordering::Relaxed).is_null() {
+        // Only a slot that is not empty is written, or a later waiter would take `TAKEN` for a panic.
+        if self.batch().has_no_panic() {
             return Outcome::Done;
         }
         match self.batch().take_panic() {
@@ -111,9 +110,9 @@ impl Handle {
     /// Gives the last handle up. A payload that nobody took is dropped, now or when it comes (B5).
     pub fn release(self, domain: &Domain) {
         let batch = self.batch();
-        let (payload, _) = batch.take_panic();
-        if let Some(payload) = payload {
-            unwind::discard(payload);
+        if !batch.has_no_panic() {
+            let (payload, _) = batch.take_panic();
+            payload.into_iter().for_each(unwind::discard);
         }
         if batch.latch.release(Hold::Handle) {
             // N2: the release was the last.

@@ -298,6 +298,12 @@ impl Batch {
         }
     }
 
+    /// Tells whether no payload is here, and none will come.
+    fn has_no_panic(&self) -> bool {
+        // ORDERING: Relaxed; L2: every store came before its completion, which we acquired [L-done].
+        self.latch.is_finished() && self.panic.load(Ordering::Relaxed).is_null()
+    }
+
     /// Takes the payload out and leaves `TAKEN`. The flag tells whether it had been taken before.
     fn take_panic(&self) -> (Option<Payload>, bool) {
         // ORDERING: Acquire; pairs with the CAS in `keep_panic` [B-panic].

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use loom::sync::atomic::{AtomicUsize, Ordering};
 use zero_pool_loom::batch::Handle;
 use zero_pool_loom::injector::Injector;
 
@@ -83,12 +84,22 @@ fn n5_who_ends_hands_nothing_out() {
     tasks.iter().for_each(|tasks| tasks.collect());
 }
 
-/// A thread ends, with a node laid aside, beside the end of the pool.
+/// A thread ends, with a node laid aside, beside the end of the pool, which either of them may be the last to have.
 fn n5_a_thread_and_the_pool_end() {
     let injector = Arc::new(Injector::recycling(0, 2));
     let [mine, theirs] = ended(&injector);
-    let ending = spawn(&injector, |injector| injector.release(theirs));
+    // Who lets go first is nothing that loom would try by itself, as it does not see the count of this `Arc`.
+    let parted = Arc::new(AtomicUsize::new(0));
+    let part = |parted: &AtomicUsize| parted.fetch_add(1, Ordering::Relaxed);
+    let ending = spawn(&injector, {
+        let parted = Arc::clone(&parted);
+        move |injector| {
+            injector.release(theirs);
+            part(&parted);
+        }
+    });
     injector.release(mine);
+    part(&parted);
     drop(injector);
     end(ending);
 }
