@@ -73,7 +73,7 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::sync::{Parker, TURNS, Unparker, UnsafeCell, thread};
+use crate::sync::{Parker, Unparker, UnsafeCell};
 
 const CLOSED: u64 = 1;
 const LOOKING: u64 = 1 << 1;
@@ -288,18 +288,19 @@ impl Idle {
         None
     }
 
-    /// Sleeps until the announced worker is popped: gives way a few times, and then asks the system for it.
+    /// Tells whether the announced worker was popped, so that a sleep would end at once.
+    pub fn is_popped(&self, announced: &Announced) -> bool {
+        // ORDERING: Relaxed; a hint, and `sleep` looks itself.
+        self.slots[announced.seat.worker as usize].state.load(Ordering::Relaxed) != SLEEP
+    }
+
+    /// Sleeps until the announced worker is popped.
     pub fn sleep(&self, announced: Announced) -> Woken {
         let Announced { seat } = announced;
         let slot = &self.slots[seat.worker as usize];
-        let mut turns = TURNS;
         loop {
             // ORDERING: Acquire; pairs with the Release in `Slot::wake` [E-wake].
             match slot.state.load(Ordering::Acquire) {
-                SLEEP if turns > 0 => {
-                    turns -= 1;
-                    thread::give_way();
-                }
                 // E5: the system takes us off the processor.
                 SLEEP => seat.parker.park(),
                 LOOK => return Woken::Look(seat, Looking(())),

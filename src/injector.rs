@@ -71,6 +71,7 @@ use crate::queue::{Node, Queue};
 use crate::reclaim::{Domain, Guard};
 use crate::sync::Arc;
 use crate::sync::atomic::{Ordering, fence};
+use crate::turns::Turns;
 use crate::unwind;
 
 /// The global queue of one pool with its sleeping workers and waiters.
@@ -83,6 +84,7 @@ pub struct Injector {
     depot: Arc<Depot>,
     guests: Latch,
     costs: Costs,
+    turns: Turns,
     crowd: u32,
 }
 
@@ -105,6 +107,7 @@ impl Injector {
             depot: Depot::new(magazine),
             guests: Latch::idle(),
             costs: Costs::new(),
+            turns: Turns::new(),
             crowd: u32::try_from(CROWD * workers).unwrap_or(u32::MAX),
         }
     }
@@ -196,6 +199,16 @@ impl Injector {
         fence(Ordering::SeqCst);
         self.pass_on();
         Some(announced)
+    }
+
+    /// Tells whether the announced worker was woken already.
+    pub fn is_woken(&self, announced: &Announced) -> bool {
+        self.idle.is_popped(announced)
+    }
+
+    /// Returns the turns of those who would sleep.
+    pub fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Sleeps until woken.

@@ -74,6 +74,7 @@ mod floors {
     pub mod queue;
     pub mod reclaim;
     pub mod sync;
+    pub mod turns;
     pub mod unwind;
     pub mod worker;
 }

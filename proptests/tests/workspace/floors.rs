@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("costs", 2),
     ("worker", 2),
     ("grain", 2),
+    ("turns", 2),
     ("unwind", 2),
     ("frame", 2),
     ("pool", 3),
