@@ -234,7 +234,11 @@ fn assert_says(page: &str, rows: &[String]) {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let page = words(page);
     let missing: Vec<_> = rows.iter().filter(|row| !page.contains(&words(row))).collect();
-    assert!(missing.is_empty(), "the page lacks\n{}", missing.iter().map(|row| format!("{row}\n")).collect::<String>());
+    assert!(
+        missing.is_empty(),
+        "the page lacks\n{}",
+        missing.iter().map(|row| format!("{row}\n")).collect::<String>()
+    );
 }
 
 /// Writes the least and the most of something.
@@ -269,7 +273,10 @@ fn g3_the_claims_of_the_scheduling_page() {
     for (step, turn) in steps.iter().zip(&turns) {
         let (who, next) = (["caller", "worker"][turn.thread], turn.first + turn.tasks);
         let words = format!("> words: next {next}, rest {}", 1_000 - next);
-        assert!(step.starts_with(&format!("{who}: at {}: takes {}", turn.at, turn.tasks)), "{step}: {turn:?}");
+        assert!(
+            step.starts_with(&format!("{who}: at {}: takes {}", turn.at, turn.tasks)),
+            "{step}: {turn:?}"
+        );
         assert!(picture.contains(&words), "{words}");
     }
     assert_eq!(steps.len(), turns.len());
@@ -294,7 +301,8 @@ fn g3_the_worst_cases_of_the_scheduling_page() {
     for (name, cost) in cases {
         let ends = [2, 16].map(|threads| {
             let costs: Vec<_> = (0..1_000).map(|index| cost(index, threads)).collect();
-            let end = turns(&costs, threads, Grain::SINGLE).iter().map(Turn::end).max().expect("there are tasks");
+            let end =
+                turns(&costs, threads, Grain::SINGLE).iter().map(Turn::end).max().expect("there are tasks");
             let dearest = costs.iter().copied().max().expect("there are tasks");
             let ideal = costs.iter().sum::<u64>().div_ceil(u64::from(threads)).max(dearest);
             format!("{end} | {ideal} | {:.2}", end as f64 / ideal as f64)
