@@ -18,6 +18,7 @@ pages! {
     overview = "overview.md"
     wake_ups = "wake-ups.md"
     completion = "completion.md"
+    scheduling = "scheduling.md"
     scaling = "scaling.md"
     soundness = "soundness.md"
     verification = "verification.md"

@@ -107,6 +107,28 @@ proptest! {
         prop_assert!(chunks <= limit, "{chunks} chunks, and at most {limit} were promised");
     }
 
+    /// What `docs/scheduling.md` says of any costs: the chunk that ends last was claimed while all threads were at work, so
+    /// that what had been claimed before is shared evenly.
+    #[test]
+    fn g2_the_last_chunk_decides(
+        costs in vec(0..1_000_u64, 1..500),
+        threads in 1..20_u32,
+        grain in grain(),
+    ) {
+        let turns = turns(&costs, threads, grain);
+        let last = turns.iter().max_by_key(|turn| turn.end()).expect("there are tasks");
+        let before: u64 = costs[..last.first as usize].iter().sum();
+        prop_assert!(last.end() * u64::from(threads) <= before + last.nanos * u64::from(threads));
+    }
+
+    /// Equal tasks end within a grain of the ideal.
+    #[test]
+    fn g2_equal_tasks_end_together(tasks in 1..2_000_usize, threads in 1..40_u32, grain in grain()) {
+        let end = turns(&vec![1; tasks], threads, grain).iter().map(Turn::end).max().expect("there are tasks");
+        let threads = u64::from(threads);
+        prop_assert!(end * threads <= tasks as u64 + threads * grain.tasks(), "{end}");
+    }
+
     #[test]
     fn g_a_grain_is_read_from_its_own_bits_alone(bits: u64) {
         let grain = Grain::from_bits(bits);
@@ -140,6 +162,40 @@ fn g2_measurements_at_the_edges() {
     assert_eq!(Grain::measured(4, TARGET_NANOS + 1).tasks(), 2);
 }
 
+/// A claim of a thread that shares a batch with others which all came at once.
+#[derive(Debug)]
+struct Turn {
+    thread: usize,
+    /// When the thread was free.
+    at: u64,
+    first: u64,
+    tasks: u64,
+    /// How long its tasks take.
+    nanos: u64,
+}
+
+impl Turn {
+    fn end(&self) -> u64 {
+        self.at + self.nanos
+    }
+}
+
+/// Shares tasks of these costs; who is free first claims next.
+fn turns(costs: &[u64], threads: u32, grain: Grain) -> Vec<Turn> {
+    let mut free = vec![0; threads as usize];
+    let (mut turns, mut first) = (Vec::new(), 0);
+    while first < costs.len() {
+        let thread = (0..free.len()).min_by_key(|thread| free[*thread]).expect("there are threads");
+        let tasks = chunk((costs.len() - first) as u64, threads, grain);
+        let next = first + tasks as usize;
+        let nanos = costs[first..next].iter().sum();
+        turns.push(Turn { thread, at: free[thread], first: first as u64, tasks, nanos });
+        free[thread] += nanos;
+        first = next;
+    }
+    turns
+}
+
 /// How many claims cut a range if all threads keep coming.
 fn claims(mut tasks: u64, threads: u32, grain: Grain) -> usize {
     let mut claims = 0;
@@ -171,4 +227,87 @@ fn g3_the_claims_of_the_scaling_page() {
             "{threads} threads, {expected} claims"
         );
     }
+}
+
+/// Tells which rows a page lacks, whatever its line breaks are.
+fn assert_says(page: &str, rows: &[String]) {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = words(page);
+    let missing: Vec<_> = rows.iter().filter(|row| !page.contains(&words(row))).collect();
+    assert!(
+        missing.is_empty(),
+        "the page lacks\n{}",
+        missing.iter().map(|row| format!("{row}\n")).collect::<String>()
+    );
+}
+
+/// Writes the least and the most of something.
+fn span(values: impl Iterator<Item = u64> + Clone) -> String {
+    let (least, most) = (values.clone().min().unwrap_or(0), values.max().unwrap_or(0));
+    if least == most { least.to_string() } else { format!("{least} to {most}") }
+}
+
+/// The table of who takes what in `docs/scheduling.md`, and the picture beside it, are what the policy makes of equal tasks.
+#[test]
+fn g3_the_claims_of_the_scheduling_page() {
+    let page = include_str!("../../docs/scheduling.md");
+    let mut rows = Vec::new();
+    for (tasks, threads) in [(1_000, 2), (1_000, 16), (10_000, 2), (10_000, 16)] {
+        for (cost, nanos) in [("unknown, or a microsecond", TARGET_NANOS), ("87 ns", 87), ("1 ns", 1)] {
+            let grain = Grain::measured(1, nanos);
+            let turns = turns(&vec![1; tasks], threads, grain);
+            let of = |thread: u32| turns.iter().filter(move |turn| turn.thread == thread as usize);
+            let each = span((0..threads).map(|thread| of(thread).count() as u64));
+            let ends = span((0..threads).map(|thread| of(thread).map(Turn::end).max().unwrap_or(0)));
+            let (grain, first, claims) = (grain.tasks(), turns[0].tasks, turns.len());
+            rows.push(format!(
+                "| {tasks} | {threads} | {cost} | {grain} | {first} | {claims} | {each} | {ends} |"
+            ));
+        }
+    }
+    assert_says(page, &rows);
+    let picture = include_str!("../../docs/pictures/chunks.lanes");
+    let turns = turns(&[1; 1_000], 2, Grain::measured(1, 87));
+    let steps = picture.lines().filter(|line| line.contains(": takes "));
+    let steps: Vec<_> = steps.map(|line| line.split(" [").next().unwrap_or(line)).collect();
+    for (step, turn) in steps.iter().zip(&turns) {
+        let (who, next) = (["caller", "worker"][turn.thread], turn.first + turn.tasks);
+        let words = format!("> words: next {next}, rest {}", 1_000 - next);
+        assert!(
+            step.starts_with(&format!("{who}: at {}: takes {}", turn.at, turn.tasks)),
+            "{step}: {turn:?}"
+        );
+        assert!(picture.contains(&words), "{words}");
+    }
+    assert_eq!(steps.len(), turns.len());
+}
+
+/// The table of uneven batches in `docs/scheduling.md` is what the policy makes of their costs.
+#[test]
+fn g3_the_worst_cases_of_the_scheduling_page() {
+    let page = include_str!("../../docs/scheduling.md");
+    type Cost = fn(u64, u32) -> u64;
+    let cases: [(&str, Cost); 6] = [
+        ("the first", |index, _| if index == 0 { 1_000 } else { 1 }),
+        ("the one in the middle", |index, _| if index == 500 { 1_000 } else { 1 }),
+        ("the last", |index, _| if index == 999 { 1_000 } else { 1 }),
+        ("as many as the first chunk takes", |index, threads| {
+            if index < 1_000 / (2 * u64::from(threads)) { 1_000 } else { 1 }
+        }),
+        ("each dearer than the next, in even steps", |index, _| 1_000 - index),
+        ("each dearer than the one before, in even steps", |index, _| index + 1),
+    ];
+    let mut rows = Vec::new();
+    for (name, cost) in cases {
+        let ends = [2, 16].map(|threads| {
+            let costs: Vec<_> = (0..1_000).map(|index| cost(index, threads)).collect();
+            let end =
+                turns(&costs, threads, Grain::SINGLE).iter().map(Turn::end).max().expect("there are tasks");
+            let dearest = costs.iter().copied().max().expect("there are tasks");
+            let ideal = costs.iter().sum::<u64>().div_ceil(u64::from(threads)).max(dearest);
+            format!("{end} | {ideal} | {:.2}", end as f64 / ideal as f64)
+        });
+        rows.push(format!("| {name} | {} |", ends.join(" | ")));
+    }
+    assert_says(page, &rows);
 }
