@@ -8,6 +8,8 @@
 //! caller: link: CAS on last.next [Q1 Q2]      a step, and what stands beside it
 //! caller: fence || worker: looks [W1]         two at a height
 //! caller: notify > words: idle: popped        an arrow; one more > leads on to the next lane
+//! caller: + pin                               the same as a step, and a bar begins beside it
+//! caller: - unpin                             the bar of this lane ends
 //! --- who scans next                          a line across all lanes
 //! ```
 
