@@ -32,11 +32,20 @@ struct Lane {
     width: f64,
 }
 
+/// What becomes of the bar of a lane.
+#[derive(Debug, PartialEq)]
+enum Bar {
+    Stays,
+    Begins,
+    Ends,
+}
+
 /// What stands in a lane at some height.
 #[derive(Debug, PartialEq)]
 struct Cell {
     lane: usize,
     heading: bool,
+    bar: Bar,
     text: String,
     beside: String,
 }
@@ -45,6 +54,7 @@ struct Cell {
 pub fn draw(source: &str) -> Result<String> {
     let mut picture = Picture::default();
     let mut lanes: Vec<Lane> = Vec::new();
+    let mut bars: Vec<Option<f64>> = Vec::new();
     let mut title = String::new();
     let mut y = 50.0;
     let mut first = true;
@@ -54,6 +64,7 @@ pub fn draw(source: &str) -> Result<String> {
             title = text.to_owned();
         } else if let Some(rest) = line.strip_prefix("lane ") {
             lanes.push(lane(rest, &lanes).with_context(told)?);
+            bars.push(None);
         } else if let Some(text) = line.strip_prefix("--- ") {
             picture.rectangle("band", (0.0, y - 1.0), (width(&lanes), ROW));
             picture.text((MARGIN, y + 14.0), Text::Strong, text);
@@ -63,11 +74,12 @@ pub fn draw(source: &str) -> Result<String> {
                 heads(&mut picture, &lanes);
                 first = false;
             }
-            row(&mut picture, &lanes, line, y).with_context(told)?;
+            row(&mut picture, &lanes, &mut bars, line, y).with_context(told)?;
             y += ROW;
         }
     }
     ensure!(!first, "it has no rows");
+    ensure!(bars.iter().all(Option::is_none), "a bar has no end");
     for lane in &lanes[1..] {
         let x = lane.left - GAP / 2.0;
         picture.line((x, 8.0), (x, y));
@@ -94,11 +106,17 @@ fn heads(picture: &mut Picture, lanes: &[Lane]) {
     }
 }
 
-fn row(picture: &mut Picture, lanes: &[Lane], line: &str, y: f64) -> Result<()> {
+fn row(
+    picture: &mut Picture,
+    lanes: &[Lane],
+    bars: &mut [Option<f64>],
+    line: &str,
+    y: f64,
+) -> Result<()> {
     let mut taken = Vec::new();
     for part in line.split(" || ") {
         let cells = part.split(" > ").map(|text| cell(text, lanes)).collect::<Result<Vec<_>>>()?;
-        for Cell { lane, heading, text, beside } in &cells {
+        for Cell { lane, heading, bar, text, beside } in &cells {
             ensure!(!taken.contains(lane), "two texts at one place");
             taken.push(*lane);
             let Lane { left, width, .. } = &lanes[*lane];
@@ -108,6 +126,14 @@ fn row(picture: &mut Picture, lanes: &[Lane], line: &str, y: f64) -> Result<()> 
             ensure!(needed <= *width, "{text:?} needs {needed:.0} of {width}");
             picture.text((left + indent, y + 14.0), style, text);
             picture.text_to((left + width, y + 14.0), Text::Small, beside);
+            match bar {
+                Bar::Stays => {}
+                Bar::Begins => ensure!(bars[*lane].replace(y + 4.0).is_none(), "its bar has begun"),
+                Bar::Ends => {
+                    let from = bars[*lane].take().context("no bar has begun there")?;
+                    picture.rectangle("head", (left + 2.0, from), (4.0, y + 16.0 - from));
+                }
+            }
         }
         for pair in cells.windows(2) {
             let (from, to) = (&lanes[pair[0].lane], &lanes[pair[1].lane]);
@@ -131,9 +157,10 @@ fn cell(text: &str, lanes: &[Lane]) -> Result<Cell> {
         Some((rest, beside)) => (rest, beside),
         None => (rest, ""),
     };
-    let heading = rest.starts_with("! ");
-    let text = rest.trim_start_matches("! ").trim();
-    Ok(Cell { lane, heading, text: text.to_owned(), beside: beside.to_owned() })
+    let marks = [("! ", true, Bar::Stays), ("+ ", false, Bar::Begins), ("- ", false, Bar::Ends)];
+    let marked = marks.into_iter().find_map(|(mark, heading, bar)| Some((heading, bar, rest.strip_prefix(mark)?)));
+    let (heading, bar, text) = marked.unwrap_or((false, Bar::Stays, rest));
+    Ok(Cell { lane, heading, bar, text: text.trim().to_owned(), beside: beside.to_owned() })
 }
 
 #[cfg(test)]
@@ -149,6 +176,7 @@ mod tests {
         let read = |heading, text: &str, beside: &str| Cell {
             lane: 0,
             heading,
+            bar: Bar::Stays,
             text: text.into(),
             beside: beside.into(),
         };
@@ -157,6 +185,9 @@ mod tests {
             read(false, "link: x[0]", "Q1 Q2")
         );
         assert_eq!(cell("a: ! submit", &lanes).expect("a heading"), read(true, "submit", ""));
+        let begun = Cell { bar: Bar::Begins, ..read(false, "pin", "R1") };
+        assert_eq!(cell("a: + pin [R1]", &lanes).expect("a bar"), begun);
+        assert_eq!(cell("a: -", &lanes).expect("a step"), read(false, "-", ""));
         assert!(cell("c: x", &lanes).is_err_and(|error| error.to_string().contains("\"c\"")));
     }
 
@@ -171,6 +202,21 @@ mod tests {
         assert!(
             ["one", "x", "two", "three", "four", "end"].iter().all(|text| svg.contains(&format!(">{text}<")))
         );
+    }
+
+    #[test]
+    fn bars_reach_from_where_they_begin_to_where_they_end() {
+        let bars = |rows: &str| draw(&format!("{HEAD}{rows}"));
+        let svg = bars("a: + one || b: + two\n--- x\na: - three\nb: - four\n").expect("a picture");
+        // Rows begin at 50 and are 22 apart; the line between takes 4 more.
+        assert!(svg.contains("class=\"head\" x=\"14\" y=\"54\" width=\"4\" height=\"60\""), "{svg}");
+        assert!(svg.contains("class=\"head\" x=\"258\" y=\"54\" width=\"4\" height=\"82\""), "{svg}");
+        let refused = |rows: &str, why: &str| {
+            assert!(bars(rows).is_err_and(|error| format!("{error:#}").contains(why)), "{rows}");
+        };
+        refused("a: + one\n", "no end");
+        refused("a: + one\na: + two\na: - three\n", "has begun");
+        refused("a: + one\nb: - two\n", "no bar");
     }
 
     #[test]

@@ -23,9 +23,9 @@ const WORDS: f64 = 390.0;
 const LEFT: f64 = MARGIN + WORDS + 40.0;
 const LINE: f64 = 17.0;
 /// From one node to the next.
-const GAP: f64 = 48.0;
+const GAP: f64 = 40.0;
 const BOX: f64 = 28.0;
-const NARROWEST: f64 = 84.0;
+const NARROWEST: f64 = 64.0;
 /// The ends of the queue, each with its arrow's place over a node.
 const ENDS: [(&str, f64); 2] = [("head", 0.3), ("tail", 0.7)];
 
@@ -143,8 +143,7 @@ impl<'a> Step<'a> {
                 }
             }
             for ((name, part), end) in ENDS.iter().zip(self.ends) {
-                if let Some((to, moved)) = end.filter(|(to, _)| *to == at) {
-                    debug_assert_eq!(to, at);
+                if let Some((_, moved)) = end.filter(|(to, _)| *to == at) {
                     let x = left + part * piece.width();
                     picture.pointer(moved, (x, top + 2.0), (x, boxes - 3.0));
                     if *part < 0.5 {
