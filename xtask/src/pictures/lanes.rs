@@ -67,6 +67,13 @@ pub fn draw(source: &str) -> Result<String> {
             bars.push(None);
         } else if let Some(text) = line.strip_prefix("--- ") {
             picture.rectangle("band", (0.0, y - 1.0), (width(&lanes), ROW));
+            // Bars go on behind the line.
+            for (lane, from) in
+                lanes.iter().zip(&mut bars).filter_map(|(lane, bar)| Some((lane, bar.as_mut()?)))
+            {
+                stroke(&mut picture, lane, *from, y - 1.0);
+                *from = y - 1.0 + ROW;
+            }
             picture.text((MARGIN, y + 14.0), Text::Strong, text);
             y += ROW + 4.0;
         } else {
@@ -106,13 +113,7 @@ fn heads(picture: &mut Picture, lanes: &[Lane]) {
     }
 }
 
-fn row(
-    picture: &mut Picture,
-    lanes: &[Lane],
-    bars: &mut [Option<f64>],
-    line: &str,
-    y: f64,
-) -> Result<()> {
+fn row(picture: &mut Picture, lanes: &[Lane], bars: &mut [Option<f64>], line: &str, y: f64) -> Result<()> {
     let mut taken = Vec::new();
     for part in line.split(" || ") {
         let cells = part.split(" > ").map(|text| cell(text, lanes)).collect::<Result<Vec<_>>>()?;
@@ -131,7 +132,7 @@ fn row(
                 Bar::Begins => ensure!(bars[*lane].replace(y + 4.0).is_none(), "its bar has begun"),
                 Bar::Ends => {
                     let from = bars[*lane].take().context("no bar has begun there")?;
-                    picture.rectangle("head", (left + 2.0, from), (4.0, y + 16.0 - from));
+                    stroke(picture, &lanes[*lane], from, y + 16.0);
                 }
             }
         }
@@ -148,6 +149,11 @@ fn row(
     Ok(())
 }
 
+/// Draws a part of a lane's bar.
+fn stroke(picture: &mut Picture, lane: &Lane, from: f64, to: f64) {
+    picture.rectangle("head", (lane.left + 2.0, from), (4.0, to - from));
+}
+
 /// Reads `lane: ! text [beside]`.
 fn cell(text: &str, lanes: &[Lane]) -> Result<Cell> {
     let (name, rest) = text.split_once(": ").context("a step begins with the name of its lane")?;
@@ -158,7 +164,8 @@ fn cell(text: &str, lanes: &[Lane]) -> Result<Cell> {
         None => (rest, ""),
     };
     let marks = [("! ", true, Bar::Stays), ("+ ", false, Bar::Begins), ("- ", false, Bar::Ends)];
-    let marked = marks.into_iter().find_map(|(mark, heading, bar)| Some((heading, bar, rest.strip_prefix(mark)?)));
+    let marked =
+        marks.into_iter().find_map(|(mark, heading, bar)| Some((heading, bar, rest.strip_prefix(mark)?)));
     let (heading, bar, text) = marked.unwrap_or((false, Bar::Stays, rest));
     Ok(Cell { lane, heading, bar, text: text.trim().to_owned(), beside: beside.to_owned() })
 }
@@ -208,9 +215,11 @@ mod tests {
     fn bars_reach_from_where_they_begin_to_where_they_end() {
         let bars = |rows: &str| draw(&format!("{HEAD}{rows}"));
         let svg = bars("a: + one || b: + two\n--- x\na: - three\nb: - four\n").expect("a picture");
-        // Rows begin at 50 and are 22 apart; the line between takes 4 more.
-        assert!(svg.contains("class=\"head\" x=\"14\" y=\"54\" width=\"4\" height=\"60\""), "{svg}");
-        assert!(svg.contains("class=\"head\" x=\"258\" y=\"54\" width=\"4\" height=\"82\""), "{svg}");
+        // Rows begin at 50 and are 22 apart; the line between takes 4 more, and bars go on behind it.
+        for (x, y, height) in [(14, 54, 17), (14, 93, 21), (258, 54, 17), (258, 93, 43)] {
+            let part = format!("class=\"head\" x=\"{x}\" y=\"{y}\" width=\"4\" height=\"{height}\"");
+            assert!(svg.contains(&part), "{part} is not in {svg}");
+        }
         let refused = |rows: &str, why: &str| {
             assert!(bars(rows).is_err_and(|error| format!("{error:#}").contains(why)), "{rows}");
         };

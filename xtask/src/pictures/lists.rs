@@ -168,7 +168,10 @@ fn list(text: &str) -> Result<Vec<(Link, Piece<'_>)>> {
         let (piece, after) = piece(rest)?;
         if let Piece::Node { text, .. } = piece {
             let name = text.split(' ').next().unwrap_or_default();
-            ensure!(!name.is_empty() && !pieces.iter().any(|(_, other)| other.is(name)), "two nodes {name:?}");
+            ensure!(
+                !name.is_empty() && !pieces.iter().any(|(_, other)| other.is(name)),
+                "two nodes {name:?}"
+            );
         }
         let ended = matches!(pieces.last(), Some((_, Piece::Null)));
         ensure!(!ended || link == Link::None, "null has no link");
@@ -225,8 +228,9 @@ mod tests {
              step 2 link\nlist (x) => [P 7] -> null\nhead x\ntail => P\n",
         )
         .expect("a picture");
-        let texts =
-            [">1 rest<", ">one<", ">two<", ">x<", ">head<", ">tail<", ">null<", ">2 link<", ">P 7<", ">tail<"];
+        let texts = [
+            ">1 rest<", ">one<", ">two<", ">x<", ">head<", ">tail<", ">null<", ">2 link<", ">P 7<", ">tail<",
+        ];
         let mut rest = svg.as_str();
         for text in texts {
             rest = rest.split_once(text).unwrap_or_else(|| panic!("{text} is not in {rest}")).1;
