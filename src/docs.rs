@@ -16,6 +16,8 @@ macro_rules! pages {
 pages! {
     readme = "../README.md"
     overview = "overview.md"
+    queue = "queue.md"
+    reclamation = "reclamation.md"
     wake_ups = "wake-ups.md"
     completion = "completion.md"
     scheduling = "scheduling.md"

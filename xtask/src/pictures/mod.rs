@@ -4,12 +4,14 @@
 //! |---|---|---|
 //! | `life.lanes` | `life.svg` | [`lanes`]: who does what, in columns from top to bottom |
 //! | `floors.boxes` | `floors.svg` | [`boxes`]: rows of named boxes |
+//! | `steps.list` and others | `steps.svg` | [`lists`]: linked nodes, and where the queue's ends point |
 //!
 //! `cargo xtask pictures` draws all of them, and puts them into what rustdoc shows ([`links`]). A text that does not
 //! fit its place ends the run, so that nothing is cut off or covered. The pictures follow the reader's light or dark colours.
 
 mod boxes;
 mod lanes;
+mod lists;
 mod svg;
 
 use std::fs;
@@ -41,6 +43,7 @@ fn drawn(workspace: &Path) -> Result<Vec<(String, String)>> {
         let draw = match kind.as_str() {
             "lanes" => lanes::draw,
             "boxes" => boxes::draw,
+            "list" => lists::draw,
             _ => continue,
         };
         let name = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -85,10 +85,18 @@ impl Picture {
 
     /// A level arrow from one place to another.
     pub fn arrow(&mut self, from: f64, to: f64, y: f64) {
-        let back = if to > from { to - 6.0 } else { to + 6.0 };
-        let (above, below) = (y - 3.5, y + 3.5);
-        self.put(&format!("<line class=\"arrow\" x1=\"{from}\" y1=\"{y}\" x2=\"{back}\" y2=\"{y}\"/>"));
-        self.put(&format!("<path class=\"head\" d=\"M{to} {y} L{back} {above} L{back} {below} Z\"/>"));
+        self.pointer(true, (from, y), (to, y));
+    }
+
+    /// A level arrow, or one that is upright: of what is new, or of what was there before.
+    pub fn pointer(&mut self, new: bool, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+        let (line, head) = if new { ("arrow", "head") } else { ("box", "box") };
+        let back = |from: f64, to: f64| if to > from { to - 6.0 } else { to + 6.0 };
+        let (x, y) = if y1 == y2 { (back(x1, x2), y2) } else { (x2, back(y1, y2)) };
+        let (wide, high) = if y1 == y2 { (0.0, 3.5) } else { (3.5, 0.0) };
+        let [left, right, above, below] = [x - wide, x + wide, y - high, y + high];
+        self.put(&format!("<line class=\"{line}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x}\" y2=\"{y}\"/>"));
+        self.put(&format!("<path class=\"{head}\" d=\"M{x2} {y2} L{left} {above} L{right} {below} Z\"/>"));
     }
 
     fn put(&mut self, shape: &str) {
@@ -130,5 +138,20 @@ mod tests {
         let found: Vec<_> = places.iter().map(|part| svg.find(part).expect(part)).collect();
         assert!(found.is_sorted(), "{svg}");
         assert!(Picture::default().end((1.0, 1.0), "").is_err());
+    }
+
+    #[test]
+    fn pointers_lead_in_all_four_directions() {
+        let heads = [
+            ((0.0, 5.0), (10.0, 5.0), "M10 5 L4 1.5 L4 8.5 Z"),
+            ((10.0, 5.0), (0.0, 5.0), "M0 5 L6 1.5 L6 8.5 Z"),
+            ((5.0, 0.0), (5.0, 10.0), "M5 10 L1.5 4 L8.5 4 Z"),
+            ((5.0, 10.0), (5.0, 0.0), "M5 0 L1.5 6 L8.5 6 Z"),
+        ];
+        for (from, to, head) in heads {
+            let mut picture = Picture::default();
+            picture.pointer(false, from, to);
+            assert!(picture.body.contains(&format!("class=\"box\" d=\"{head}\"")), "{}", picture.body);
+        }
     }
 }
