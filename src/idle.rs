@@ -25,9 +25,9 @@
 //! | [`leave`](Idle::leave) | looking | running | clear LOOKING |
 //! | [`close`](Idle::close) | parked | running | set CLOSED and take the whole stack at once |
 //!
-//! A parked worker first gives its processor away a few times (`sched_yield`), looking after each whether it was popped. Who pops
-//! it meanwhile has not to wake it by a system call, which costs thirty times as much. It is parked all the same: the word
-//! alone says so.
+//! A parked worker may [give way](crate::turns) for a while before it sleeps, and looks after each turn whether it was popped. Who
+//! pops it meanwhile has not to wake it by a system call, which costs thirty times as much. It is parked all the same: the
+//! word alone says so.
 //!
 //! What follows a step (the fence, the second look) belongs to the [`injector`](crate::injector), which knows the
 //! queue. This module promises only what the word says.
@@ -39,7 +39,7 @@
 //! - `E3`  *No sleep through a close.* After CLOSED nobody is pushed, and all who were are woken.
 //! - `E4`  *No ABA.* A CAS that succeeds has seen the stack as it is: the tag differs after every push and pop. It comes
 //!   around after 2^42 of them, which take days at the least, while one thread stands between a load and its CAS.
-//! - `E5`  *Idle is free.* A parked worker runs nothing until it is woken, once it has given way so many times.
+//! - `E5`  *Idle is free.* A parked worker that sleeps runs nothing until it is woken.
 //!
 //! # Orderings
 //!
@@ -64,7 +64,7 @@
 //! - *Taking oneself out of the stack again*, after the second look found work: a Treiber stack cannot remove from its
 //!   middle. The announcer wakes the top of the stack instead, mostly itself, and parks: one path for all.
 //! - *A count of lookers*: with at most one, a bit says the same.
-//! - *Giving way before the announcement*, with another look into the queue after it: nobody can have the worker in that time.
+//! - *Giving way before the announcement* while not looking: nobody can have the worker in that time, and others are woken in its place.
 //!
 //! Checked by: `e1_*` to `e4_*` in `loom_tests`.
 

@@ -34,7 +34,7 @@
 //!   parked worker.
 //! - `W2`  *Throttle.* A submission wakes at most one worker, and none while one is looking.
 //! - `W3`  *Passed on.* A looking worker that found work wakes the next one if there is more: a burst reaches all.
-//! - `W5`  *Guests are awaited.* A thread that is no worker and claims tasks of a batch that was submitted is counted as a
+//! - `W5`  *Guests are awaited.* A thread that waits for a batch that was submitted and claims tasks of it is counted as a
 //!   guest before its claim and until its completion. Who has seen all workers leave and the guests at zero has seen
 //!   every claimed task finished.
 //! - `W4`  *Close after work.* A worker that is refused a sleep sees everything submitted before the close.

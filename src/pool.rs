@@ -157,20 +157,20 @@ impl ZeroPool {
             (tasks, unsafe { (work.run)(work.context, 0..tasks) })
         } else if nanos < WAKE_NANOS {
             // SAFETY: passed on to the caller.
-            unsafe { self.run_watched(tasks, work, known) }
+            unsafe { self.run_watched(tasks, work, known.slice()) }
         } else {
             (0, None)
         }
     }
 
-    /// Runs tasks on this thread, in slices of about a microsecond, until all are run or they have taken as long as a wake.
+    /// Runs tasks on this thread, in slices of so many, which should take a microsecond, until all are run or they have taken as long as a wake.
     ///
     /// # Safety
     ///
     /// - As for [`Batch::new`], for the time of this call.
     #[inline(never)]
-    unsafe fn run_watched(&self, tasks: usize, work: Work, known: Estimate) -> (usize, Option<Payload>) {
-        let slice = usize::try_from(known.slice()).unwrap_or(usize::MAX);
+    unsafe fn run_watched(&self, tasks: usize, work: Work, slice: u64) -> (usize, Option<Payload>) {
+        let slice = usize::try_from(slice).unwrap_or(usize::MAX);
         let (mut done, mut nanos, mut first) = (0, 0, None);
         let watch = Stopwatch::start();
         while done < tasks && nanos < WAKE_NANOS {
@@ -183,20 +183,21 @@ impl ZeroPool {
         (done, first)
     }
 
-    /// Runs `tasks` tasks on this thread and on workers, up to the pool's number of threads in all; returns the first
-    /// panic's payload when all have ended.
+    /// Runs `tasks` tasks on this thread and on workers, up to the pool's number of threads in all, or some of them on this thread
+    /// if there is a crowd, which may be gone a moment later. Returns how many have ended, and the first panic's payload.
     ///
     /// # Safety
     ///
     /// - As for [`Batch::new`], for the time of this call.
-    pub(crate) unsafe fn run(&self, tasks: usize, work: Work) -> Option<Payload> {
+    pub(crate) unsafe fn run(&self, tasks: usize, work: Work) -> (usize, Option<Payload>) {
         debug_assert!(tasks as u64 <= Batch::MAX_TASKS, "B1: cut into pieces by the caller");
+        let known = self.injector.costs().known(work.run);
         if self.injector.is_crowded() {
             // SAFETY: passed on to the caller.
-            return unsafe { (work.run)(work.context, 0..tasks) };
+            return unsafe { self.run_watched(tasks, work, known.map_or(1, Estimate::slice)) };
         }
         let threads = self.workers() as u32;
-        let grain = self.injector.costs().known(work.run).map_or(Grain::SINGLE, Estimate::grain);
+        let grain = known.map_or(Grain::SINGLE, Estimate::grain);
         let plan = Plan { tasks: tasks as u64, threads, helpers: threads - 1, grain };
         // SAFETY: passed on to the caller.
         let handle = self.injector.publish(unsafe { self.injector.batch(work, plan) });
@@ -204,7 +205,7 @@ impl ZeroPool {
             worker::participate_measured(&self.injector, claim);
         }
         worker::sleep_until(&self.injector, &handle);
-        self.close(handle)
+        (tasks, self.close(handle))
     }
 
     /// Gives the handle of a finished batch up; returns the first panic's payload.

@@ -53,7 +53,7 @@
 //!
 //! # Alternatives turned down
 //!
-//! - *Swap the tail, then link* (Vyukov, zero-pool 0.4 and 0.9). One write less, but a producer stopped between
+//! - *Swap the tail, then link* (Vyukov, zero-pool 0.4 and 0.9). Its swap never fails, but a producer stopped between
 //!   the two hides every later node: neither lock-free nor linearizable (Q2).
 //! - *Ring buffers* (LCRQ, SCQ): bounded segments and one slot per element. Here one element is a whole batch, so
 //!   the list's pointer chase is paid once per batch.

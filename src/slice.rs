@@ -53,8 +53,10 @@ impl ZeroPool {
     /// closure that the loop is done before a worker could be woken, in about 10 us. The calls may come one after another
     /// on one thread: they must not wait for each other.
     ///
-    /// A closure that was cheap so far is found to be costly after a microsecond, or after some 130 calls if the loop was
-    /// expected to take less than that; what is left of the loop is shared then.
+    /// While more than eight batches per worker are queued, the loop is run by its caller, who looks again every 10 us.
+    ///
+    /// A closure that was cheap so far is found to be costly after what was expected to be a microsecond of it, or after up to
+    /// 127 calls if the whole loop was expected to take less than that; what is left of the loop is shared then.
     ///
     /// # Panics
     ///
@@ -109,10 +111,10 @@ impl ZeroPool {
         while !rest.is_empty() {
             let tasks = usize::try_from(Batch::MAX_TASKS).unwrap_or(usize::MAX).min(rest.len());
             let piece = Loop { body, start: rest.start };
-            rest.start += tasks;
             let work = Work { run: run_loop::<F>, context: ptr::from_ref(&piece).cast() };
             // SAFETY: `piece` outlives the call, and a body that is `Sync` may be called on any thread.
-            let panic = unsafe { self.run(tasks, work) };
+            let (done, panic) = unsafe { self.run(tasks, work) };
+            rest.start += done;
             unwind::keep_first(&mut first, panic);
         }
         first

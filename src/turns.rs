@@ -12,7 +12,7 @@
 //!
 //! # Invariants
 //!
-//! - `T1`  *A rest is kept.* While a pool rests nobody gives way in it.
+//! - `T1`  *A rest is kept.* While a pool rests nobody begins to give way in it.
 //! - `T2`  *Losses do not go on.* A rest is twice as long as the last one unless turns were won meanwhile, up to 64 times the lost
 //!   turn. So where all turns are lost, they take a 65th of the time in the end.
 //!

@@ -112,7 +112,9 @@ impl Handle {
         let batch = self.batch();
         if !batch.has_no_panic() {
             let (payload, _) = batch.take_panic();
-            payload.into_iter().for_each(unwind::discard);
+            if let Some(payload) = payload {
+                unwind::discard(payload);
+            }
         }
         if batch.latch.release(Hold::Handle) {
             // N2: the release was the last.

@@ -27,8 +27,8 @@
 //!
 //! # States of the panic slot
 //!
-//! null → payload → `TAKEN`, or null → `TAKEN`. Whoever takes the payload owns it. The handle sets `TAKEN` before it
-//! releases its hold, so that no payload, whose drop is foreign code, is left to be dropped by a pinned thread (R4).
+//! null → payload → `TAKEN`, or null → `TAKEN`. Whoever takes the payload owns it. Unless the batch is finished and the
+//! slot empty, the handle sets `TAKEN` before it releases its hold, so that no payload, whose drop is foreign code, is left to be dropped by a pinned thread (R4).
 //!
 //! # Invariants
 //!

@@ -56,7 +56,7 @@ pub const BACKEND: &str = if cfg!(loom) {
 };
 
 /// How often a thread gives its processor away before it asks the system for a sleep: about 8 us if nobody wants it,
-/// which is what a wake costs its waker. Under loom a turn would be one more look, and nothing else.
+/// which is what a wake costs its waker. Under loom a turn would be one more look.
 pub const TURNS: u32 = if cfg!(loom) {
     0
 } else if cfg!(shuttle) {

@@ -147,8 +147,12 @@ fn rewrite(path: &str, text: &str) -> Result<(String, BTreeSet<String>)> {
     }
     edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
     let mut text = text.to_owned();
+    let is_ended = text.ends_with('\n');
     for (range, label) in edits {
         text.replace_range(range, &label);
+    }
+    if !is_ended {
+        text.push('\n');
     }
     if !labels.is_empty() {
         text.push('\n');
@@ -279,6 +283,7 @@ mod tests {
         assert_eq!(rewritten("[a][docs/b.md]\n\n[docs/b.md]: wrong.md\n[docs/c.md]: ../c.md\n\n"), page);
         assert_eq!(rewritten(page), page);
         assert_eq!(rewritten("a\n\n[docs/b.md]: ../b.md\n"), "a\n");
+        assert_eq!(rewritten("[a][docs/b.md]"), page, "the last line has no end");
     }
 
     #[test]

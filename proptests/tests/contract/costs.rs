@@ -177,6 +177,25 @@ fn loops_beside_busy_workers_pile_nothing_up() {
     });
 }
 
+/// A loop that meets a crowd begins on its caller's thread, and is shared when the crowd has gone.
+#[test]
+fn a_loop_that_met_a_crowd_is_shared_later() {
+    deadline!();
+    let pool = ZeroPool::with_workers(2);
+    let busy = Mutex::new(Some(occupy(&pool)));
+    (0..1_000).for_each(|_| drop(pool.spawn(|| ())));
+    let threads = Mutex::new(HashSet::new());
+    let threads = || threads.lock().expect("nobody panics under the lock");
+    pool.for_each_index(0..2_000, |_| {
+        drop(busy.lock().expect("nobody panics under the lock").take());
+        if threads().len() < 2 {
+            threads().insert(thread::current().id());
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    assert_eq!(threads().len(), 2, "the loop stayed with its caller");
+}
+
 fn spin(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {
