@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use zero_pool_loom::idle::Woken;
 use zero_pool_loom::injector::Injector;
+use zero_pool_loom::worker;
 
 use crate::fixture::{
     Gate, Tasks, await_workers, conserve, dismiss, end, help, parked, rest_during, spawn, work, work_from,
@@ -127,14 +128,18 @@ fn w3_one_batch_reaches_both_workers() {
     conserve(&injector, 2);
 }
 
-/// A close right after a submission that nobody waits for: the worker runs it before it leaves.
+/// A close right after a submission that nobody waits for: the worker runs it before it leaves. It is the worker of the
+/// pool, and not that of the other models here.
 fn w4_what_was_submitted_before_the_close_runs() {
     let injector = Arc::new(Injector::new(1));
-    let worker = spawn(&injector, |injector| work(injector, 0));
+    // SAFETY: there is one worker, started once.
+    let worker = spawn(&injector, |injector| worker::work(injector, unsafe { injector.seat(0) }));
     let tasks = Tasks::new(1);
     let handle = injector.publish(tasks.batch());
     injector.release(handle);
-    dismiss(&injector, [worker]);
+    // Not `dismiss`, which lets the worker come to rest first.
+    injector.close();
+    end(worker);
     tasks.collect();
 }
 
