@@ -12,8 +12,8 @@ use zero_pool::batch::Work;
 use super::{DEADLINE, live};
 
 /// How many bytes may be live after any number of submissions that were not live after a few, when what was retired has
-/// been freed.
-pub(crate) const SLACK: isize = 4 << 10;
+/// been freed: the pocket of this thread has up to 126 nodes of a pool that is gone, until it is asked for another one.
+pub(crate) const SLACK: isize = 126 * 128 + (4 << 10);
 
 /// How many bytes a pool of two workers may hold back while it lives: nodes that are retired and not freed yet, at most
 /// 64 in the bag of each thread and a few bags that wait for the epoch to move.
