@@ -1,7 +1,7 @@
 //! Who is parked, who is looking, and whom to wake: one word and a stack of parked workers.
 //!
 //! A worker is *running* (it has work, or looks for more after some), *parked*, or *looking*: woken because there
-//! was work, and not yet back from its search. At most one is looking. While one is, nobody else is woken: the
+//! was work, and not yet back from its search, or on the watch for more by its own choice. At most one is looking. While one is, nobody else is woken: the
 //! looking worker passes the wake-up on when it leaves that state, so a burst of submissions pays for one wake-up
 //! and not for one each. This is Go's throttle (`src/runtime/proc.go`), with one bit instead of a count.
 //!
@@ -22,6 +22,7 @@
 //! | [`announce`](Idle::announce) | running | parked | push |
 //! | [`announce`](Idle::announce) | looking | parked | push and clear LOOKING at once |
 //! | [`notify`](Idle::notify) | parked | looking | pop and set LOOKING at once |
+//! | [`look`](Idle::look) | running | looking | set LOOKING, unless somebody looks or the pool is closed |
 //! | [`leave`](Idle::leave) | looking | running | clear LOOKING |
 //! | [`close`](Idle::close) | parked | running | set CLOSED and take the whole stack at once |
 //!
@@ -34,7 +35,7 @@
 //!
 //! # Invariants
 //!
-//! - `E1`  *One looker.* LOOKING is set by the pop that makes a worker the looker and cleared by that worker alone.
+//! - `E1`  *One looker.* LOOKING is set by the step that makes a worker the looker and cleared by that worker alone.
 //! - `E2`  *A wake-up belongs to one.* Each pop takes one worker, which was parked, and ends exactly one sleep.
 //! - `E3`  *No sleep through a close.* After CLOSED nobody is pushed, and all who were are woken.
 //! - `E4`  *No ABA.* A CAS that succeeds has seen the stack as it is: the tag differs after every push and pop. It comes
@@ -52,7 +53,7 @@
 //! | close, success | Release | `[E-close]` what was submitted before, for the workers that are refused |
 //! | slot state, store | Release | `[E-wake]` what the waker did before happens before what the woken does |
 //! | slot state, load | Acquire | `[E-wake]` other side |
-//! | clear LOOKING | Relaxed | its order against the queue is the injector's fence |
+//! | set LOOKING by `look`; clear it | Relaxed | who looks answers for what it finds when it has cleared the bit: the injector's fence |
 //!
 //! # Progress
 //!
@@ -250,6 +251,22 @@ impl Idle {
                 Err(now) => word = Word(now),
             }
         }
+    }
+
+    /// Makes a running worker the looking one, if there is none: nobody is woken from now on. `None` as well when the pool is
+    /// closed.
+    pub fn look(&self) -> Option<Looking> {
+        // ORDERING: Relaxed; only compared.
+        let mut word = Word(self.word.load(Ordering::Relaxed));
+        while !word.has_looker() && !word.is_closed() {
+            let looked = word.with_looker(true);
+            // ORDERING: Relaxed; what the looker has to see it looks for after it has cleared the bit: [W-fence] of the `injector`.
+            match self.word.compare_exchange_weak(word.0, looked.0, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(Looking(())),
+                Err(now) => word = Word(now),
+            }
+        }
+        None
     }
 
     /// Ends the state of looking, with work in hand. The caller then fences and looks again.

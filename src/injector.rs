@@ -28,6 +28,10 @@
 //!
 //! With the search after the clearing, step 2 either comes before it, and L finds the batch, or reads the cleared bit.
 //!
+//! **Who spends a batch unlinks it**, and what is spent before it: a worker when it comes for the next one, and a thread that waits for
+//! its own after it has claimed of it, one batch in [`RUN`]. Who publishes leaves the head alone, as workers are at work there. So
+//! what stays linked is what somebody is at, what lies behind a batch that is not spent, and fewer than two runs.
+//!
 //! # Invariants
 //!
 //! - `W1`  *No lost wake-up.* In every quiescent state (nobody between two steps), there is no claimable batch or no
@@ -68,7 +72,7 @@ use crate::costs::Costs;
 use crate::idle::{Announced, Idle, Looking, Seat, Woken};
 use crate::latch::{Latch, Lot, Sleeper, Ticket};
 use crate::queue::{Node, Queue};
-use crate::reclaim::{Domain, Guard};
+use crate::reclaim::Domain;
 use crate::sync::Arc;
 use crate::sync::atomic::{Ordering, fence};
 use crate::turns::Turns;
@@ -91,16 +95,19 @@ pub struct Injector {
 /// How many batches per worker make a crowd.
 const CROWD: usize = 8;
 
+/// How many spent batches are unlinked at once.
+const RUN: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
+
 impl Injector {
     /// Makes an empty injector for `workers` workers.
     pub fn new(workers: usize) -> Self {
-        Self::recycling(workers, Depot::MAGAZINE)
+        Self::recycling(workers, RUN, Depot::MAGAZINE)
     }
 
-    /// Makes one whose nodes travel in magazines of so many.
-    pub fn recycling(workers: usize, magazine: usize) -> Self {
+    /// Makes one whose batches are unlinked in runs of so many, and travel as nodes in magazines of so many.
+    pub fn recycling(workers: usize, run: u32, magazine: usize) -> Self {
         Self {
-            queue: Queue::new(Batch::sentinel()),
+            queue: Queue::new(Batch::sentinel(), run),
             idle: Idle::new(workers),
             lot: Lot::new(),
             domain: Domain::new(),
@@ -108,7 +115,7 @@ impl Injector {
             guests: Latch::idle(),
             costs: Costs::new(),
             turns: Turns::new(),
-            crowd: u32::try_from(CROWD * workers).unwrap_or(u32::MAX),
+            crowd: u32::try_from(CROWD * workers).unwrap_or(u32::MAX).saturating_add(2 * run),
         }
     }
 
@@ -147,11 +154,8 @@ impl Injector {
         let batch = NonNull::from(Box::leak(batch));
         // SAFETY: just made from a box, and the only handle.
         let handle = unsafe { Handle::new(batch) };
-        let guard = self.domain.pin();
-        self.sweep(&guard);
         // SAFETY: from a box, never linked, and the queue's hold keeps it until it is unlinked (N1).
-        unsafe { self.queue.push(batch, &guard) };
-        drop(guard);
+        unsafe { self.queue.push(batch, &self.domain.pin()) };
         // ORDERING: SeqCst; pairs with the fences in `found` and `announce` [W-fence]. If ours is first, they see the
         // batch; if theirs is first, we see them left or parked.
         fence(Ordering::SeqCst);
@@ -187,6 +191,16 @@ impl Injector {
         // is first, they see us left.
         fence(Ordering::SeqCst);
         self.pass_on();
+    }
+
+    /// Becomes the one who looks without having been woken, if there is none: submitters leave the caller alone from now on.
+    pub fn look(&self) -> Option<Looking> {
+        self.idle.look()
+    }
+
+    /// Returns the number of the newest batch: what was submitted since has another one.
+    pub fn newest(&self) -> u32 {
+        self.queue.newest(&self.domain.pin())
     }
 
     /// Ends a search in vain: announces the sleep, then looks again. The caller then [`sleep`](Self::sleep)s.
@@ -232,9 +246,11 @@ impl Injector {
         self.queue.len(&self.domain.pin()) > self.crowd
     }
 
-    /// Unlinks what is spent at the head: when all workers are busy, only submitters come by.
-    fn sweep(&self, guard: &Guard) {
-        self.queue.scan(guard, |batch| (!batch.is_spent()).then_some(()));
+    /// Unlinks what is spent at the head, now and then: owed by who has claimed of a batch through its handle.
+    pub fn sweep_after(&self, handle: &Handle) {
+        if handle.place().is_multiple_of(self.queue.run()) {
+            self.queue.scan(&self.domain.pin(), |batch| (!batch.is_spent()).then_some(()));
+        }
     }
 
     /// Claims tasks of the batch as a guest, who calls [`leave`](Self::leave) after the participation (W5).

@@ -70,6 +70,7 @@ mod floors {
     pub mod idle;
     pub mod injector;
     pub mod latch;
+    pub mod pace;
     pub mod pending;
     pub mod queue;
     pub mod reclaim;

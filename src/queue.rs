@@ -10,8 +10,8 @@
 //!             │                                 │
 //!             ▼                                 ▼
 //!   ┄┄ ▶ [ spent ] ─next─▶ [half taken] ─▶ [fresh] ─▶ [fresh] ─▶ null
-//!         unlink when          ▲ visits take here              ▲ push links here
-//!         it has a next
+//!         unlink in runs       ▲ visits take here              ▲ push links here
+//!         that have a next
 //! ```
 //!
 //! The list is never empty: the last node stays when it is spent and serves as the dummy of the original
@@ -23,7 +23,14 @@
 //! |---|---|---|---|
 //! | link | `last.next == null` | `last.next == node` | [`Queue::push`], linearization point |
 //! | help | `tail == t`, `t.next == n` | `tail == n` | anybody: push before it links, unlink before it moves `head` |
-//! | unlink | `head == h`, `h` spent, `h.next == n`, `tail != h` | `head == n` | [`Queue::scan`]; the winner alone releases `h` |
+//! | unlink | `head == h`, a run of spent nodes from `h` to before `n`, `tail` at none of them | `head == n` | [`Queue::scan`]; the winner alone releases them |
+//!
+//! Nodes are unlinked in runs of so many, as [`Queue::new`] is told. `head` and `tail` are the two lines that all threads meet
+//! at, and each unlinking writes the one and reads the other. Fewer than a run stay linked although they are spent; a scan
+//! passes them again, at two loads each.
+//!
+//! A scan that found something asks for the next node's lines ahead of time: whoever takes it has to wait for them otherwise,
+//! as its producer wrote them last.
 //!
 //! # Invariants
 //!
@@ -32,7 +39,7 @@
 //! - `Q2`  *Nothing hides.* A node is visible to every scan as soon as it is linked, wherever other producers stand.
 //! - `Q3`  *Tail first.* `tail` has moved past a node before `head` does, hence before the node can be retired: no
 //!   thread that pins later can reach a retired node through `tail`.
-//! - `Q4`  *Unlinked once.* Each node leaves by one successful CAS on `head`, and only spent, with a successor.
+//! - `Q4`  *Unlinked once.* Each node leaves by one successful CAS on `head`, which passes a run of spent ones with a successor each.
 //! - `Q5`  *Empty is true.* A scan that found nothing read a null `next` in a node that was the last one.
 //!
 //! # Orderings
@@ -43,6 +50,7 @@
 //! | load of `next`, `head`, `tail`; link CAS, failure | Acquire | `[Q-link]` other side: what we reach is initialised |
 //! | help CAS, success | Release | `[Q-link]` passed on to who reads `tail` |
 //! | load of `tail` before an unlinking | Relaxed | `[Q-tail]` it cannot be older than the head we acquired |
+//! | load of `next` in a run | Relaxed | read before, with Acquire, and written once |
 //! | unlink CAS, success | Release | `[Q-link]` passed on to who reads `head`; `[Q-tail]` whoever sees the new head sees a tail past the old one |
 //! | help and unlink CAS, failure | Relaxed | nothing is read through the value |
 //!
@@ -55,19 +63,22 @@
 //!
 //! - *Swap the tail, then link* (Vyukov, zero-pool 0.4 and 0.9). Its swap never fails, but a producer stopped between
 //!   the two hides every later node: neither lock-free nor linearizable (Q2).
+//! - *Unlinking each by itself*, and by who publishes: 1000 submissions beside a worker took twice as long.
 //! - *Ring buffers* (LCRQ, SCQ): bounded segments and one slot per element. Here one element is a whole batch, so
 //!   the list's pointer chase is paid once per batch.
 //!
 //! Checked by: `q1_*` to `q5_*` in `loom_tests`, the histories in `proptests`.
 
 use core::fmt;
+use core::iter;
+use core::mem;
 use core::ptr::{self, NonNull};
 
 use crossbeam_utils::CachePadded;
 
 use crate::reclaim::{Guard, Retire};
-use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::{UnsafeCell, prefetch};
 
 /// What the queue links.
 ///
@@ -100,6 +111,8 @@ pub unsafe trait Node: Retire {
 pub struct Queue<N: Node> {
     head: CachePadded<AtomicPtr<N>>,
     tail: CachePadded<AtomicPtr<N>>,
+    /// How many nodes are unlinked at once.
+    run: u32,
 }
 
 // SAFETY: the queue hands out shared references to nodes on every thread and frees them on any, which `N: Send +
@@ -109,13 +122,15 @@ unsafe impl<N: Node + Send + Sync> Send for Queue<N> {}
 unsafe impl<N: Node + Send + Sync> Sync for Queue<N> {}
 
 impl<N: Node> Queue<N> {
-    /// Makes a queue whose first dummy is `sentinel`, a spent node.
-    pub fn new(sentinel: Box<N>) -> Self {
+    /// Makes a queue whose first dummy is `sentinel`, a spent node, and which unlinks `run` nodes at once.
+    pub fn new(sentinel: Box<N>, run: u32) -> Self {
         debug_assert!(sentinel.is_spent(), "Q5: the sentinel must have nothing to give");
+        debug_assert!(run > 0, "Q4: a run has a node");
         let sentinel = Box::into_raw(sentinel);
         Self {
             head: CachePadded::new(AtomicPtr::new(sentinel)),
             tail: CachePadded::new(AtomicPtr::new(sentinel)),
+            run,
         }
     }
 
@@ -150,17 +165,20 @@ impl<N: Node> Queue<N> {
         }
     }
 
-    /// Visits the nodes from the oldest to the newest until `visit` returns something, and unlinks the spent
+    /// Visits the nodes from the oldest to the newest until `visit` returns something, and unlinks the runs of spent
     /// ones it meets at the head.
     pub fn scan<R>(&self, guard: &Guard, mut visit: impl FnMut(&N) -> Option<R>) -> Option<R> {
         // ORDERING: Acquire; pairs with the unlink CAS [Q-link], [Q-tail].
-        let mut at = self.head.load(Ordering::Acquire);
-        let mut at_head = true;
+        let mut head = self.head.load(Ordering::Acquire);
+        let mut at = head;
+        // How many spent nodes were passed since `head`, as long as we met no other and nobody else moved it.
+        let mut run = Some(0);
         loop {
             // SAFETY: reached through `head` or the `next` of a node so reached, under `guard`: a node is retired
             // after all older ones were unlinked, and we met one of those after we pinned.
             let node = unsafe { Self::reached(at, guard) };
             if let Some(found) = visit(node) {
+                prefetch(node.next());
                 return Some(found);
             }
             // ORDERING: Acquire; pairs with the link CAS [Q-link].
@@ -169,21 +187,36 @@ impl<N: Node> Queue<N> {
                 // Q5: it refused us, and it was the last one when we read its link.
                 return None;
             }
-            at_head = at_head && node.is_spent() && self.unlink(at, next, guard);
+            run = run.filter(|_| node.is_spent()).map(|run| run + 1);
+            if run == Some(self.run) {
+                run = self.unlink(head, next, guard).then_some(0);
+                head = next;
+            }
             at = next;
         }
+    }
+
+    /// Returns how many nodes are unlinked at once.
+    pub fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// Returns the number of the newest node, as far as the caller can see.
+    pub fn newest(&self, guard: &Guard) -> u32 {
+        // ORDERING: Acquire; pairs with the help CAS [Q-link].
+        let tail = self.tail.load(Ordering::Acquire);
+        // SAFETY: reached through `tail` under `guard` (Q3).
+        Self::place(unsafe { Self::reached(tail, guard) })
     }
 
     /// Returns how many nodes are linked behind the head, as far as the caller can see.
     pub fn len(&self, guard: &Guard) -> u32 {
         // ORDERING: Acquire; pairs with the unlink CAS [Q-link].
         let head = self.head.load(Ordering::Acquire);
-        // ORDERING: Acquire; pairs with the help CAS [Q-link].
-        let tail = self.tail.load(Ordering::Acquire);
-        // SAFETY: reached through `head` and `tail` under `guard`, as in `scan` and `push`.
-        let [head, tail] = [head, tail].map(|node| unsafe { Self::reached(node, guard) });
-        // `tail` was read later and lies behind `head` (Q3).
-        Self::place(tail).wrapping_sub(Self::place(head))
+        // SAFETY: reached through `head` under `guard`, as in `scan`.
+        let head = unsafe { Self::reached(head, guard) };
+        // The newest was read later and lies behind `head` (Q3).
+        self.newest(guard).wrapping_sub(Self::place(head))
     }
 
     fn place(node: &N) -> u32 {
@@ -198,23 +231,45 @@ impl<N: Node> Queue<N> {
         let _ = self.tail.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
     }
 
-    /// Moves `head` from the spent `node` on to `next`; tells whether this call did it.
-    fn unlink(&self, node: *mut N, next: *mut N, guard: &Guard) -> bool {
-        // Q3. ORDERING: Relaxed; [Q-tail] our Acquire load of `head` saw `node` there, after the unlinking of its
-        // predecessor had seen `tail` at `node` or later, so that we cannot read an older value.
-        if self.tail.load(Ordering::Relaxed) == node {
-            self.help(node, next);
+    /// Moves `head` on from `first` to `end`, past a run of spent nodes; tells whether this call did it.
+    fn unlink(&self, first: *mut N, end: *mut N, guard: &Guard) -> bool {
+        // ORDERING: Relaxed; [Q-tail] our Acquire load of `head` saw `first` there, after the unlinking of its
+        // predecessor had seen `tail` at `first` or later, so that we cannot read an older value.
+        let mut tail = self.tail.load(Ordering::Relaxed);
+        for (node, next) in Self::nodes(first, end, guard) {
+            // Q3: if it lags behind in the run, it goes along to its end.
+            if node == tail {
+                self.help(node, next);
+                tail = next;
+            }
         }
         // ORDERING: Release; pairs with the Acquire load of `head` [Q-link], [Q-tail]. A failure means that another
-        // thread unlinked `node`, and nothing is read through the value.
-        let unlink = self.head.compare_exchange(node, next, Ordering::Release, Ordering::Relaxed);
+        // thread unlinked `first`, and nothing is read through the value.
+        let unlink = self.head.compare_exchange(first, end, Ordering::Release, Ordering::Relaxed);
         if unlink.is_ok() {
-            // SAFETY: a node that was reached is not null.
-            let node = unsafe { NonNull::new_unchecked(node) };
-            // SAFETY: Q4: the CAS on `head` succeeds once per node, and we leave the node alone from here on.
-            unsafe { N::unlinked(node, Some(guard)) };
+            for (node, _) in Self::nodes(first, end, guard) {
+                // SAFETY: a node that was reached is not null.
+                let node = unsafe { NonNull::new_unchecked(node) };
+                // SAFETY: Q4: the CAS on `head` succeeds once per run, and we leave the node alone from here on.
+                unsafe { N::unlinked(node, Some(guard)) };
+            }
         }
         unlink.is_ok()
+    }
+
+    /// Returns each node from `first` to before `end`, which this thread has reached, and what follows it. A node is not touched
+    /// after it was returned.
+    fn nodes(first: *mut N, end: *mut N, guard: &Guard) -> impl Iterator<Item = (*mut N, *mut N)> {
+        let mut at = first;
+        iter::from_fn(move || {
+            (at != end).then(|| {
+                // SAFETY: reached by the scan of our caller, under `guard`.
+                let node = unsafe { Self::reached(at, guard) };
+                // ORDERING: Relaxed; the scan has acquired the link, which is written once.
+                let next = node.next().load(Ordering::Relaxed);
+                (mem::replace(&mut at, next), next)
+            })
+        })
     }
 
     /// Turns a pointer that was reached through the queue into a reference.

@@ -18,8 +18,8 @@
 //! - `S2`  *Both have ended.* A join returns only after both halves have ended, whoever ran the second.
 //! - `P3`  *Closed is not the end.* A worker that was refused a sleep leaves only after it has found nothing once more.
 //!
-//! Who would sleep [gives way](crate::turns) before: a waiter, a parked worker, and a looking one, which looks again after
-//! 1, 2, 4, 8 and 16 of them. Short tasks that their submitter runs by itself keep a worker looking in vain all the time; as it looks
+//! Who would sleep [gives way](crate::turns) before: a waiter, a parked worker, and a looking one, which looks again [ever more
+//! seldom](crate::pace). Short tasks that their submitter runs by itself keep a worker looking in vain all the time; as it looks
 //! so seldom, and nobody is woken meanwhile, it costs the submitter little.
 //!
 //! P1 is what ends every wait. A waiter that ran foreign work could meet, under its own locks, a task that wants them,
@@ -28,6 +28,7 @@
 //!
 //! Checked by: `p1_*`, `p3_*`, `r4_*`, `s2_*` in `loom_tests`.
 
+use core::mem;
 use core::ptr;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ use crate::costs::{Costs, Estimate};
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
 use crate::injector::Injector;
+use crate::pace::Pace;
 use crate::pending;
 use crate::sync::{Stopwatch, TURNS};
 use crate::unwind::{self, Payload};
@@ -47,13 +49,15 @@ type State = (Option<Seat>, Option<Looking>);
 pub fn work(injector: &Injector, seat: Seat) {
     pending::become_worker(injector);
     let (mut seat, mut looking): State = (Some(seat), None);
+    let mut pace = Pace::new();
     loop {
-        let claim = injector.take().or_else(|| looking.as_ref().and_then(|_| look_again(injector)));
-        if let Some(claim) = claim {
+        if let Some(claim) = search(injector, &mut looking, &mut pace) {
             if let Some(looking) = looking.take() {
                 injector.found(looking);
+                pace.begin();
             }
             participate(injector, claim);
+            pace.count();
             continue;
         }
         // P3: without a seat this was the look after the close.
@@ -68,19 +72,27 @@ pub fn work(injector: &Injector, seat: Seat) {
     }
 }
 
-/// Looks again and again before a search ends in vain, ever more seldom. Meanwhile submitters leave the worker alone, and each of
-/// its looks takes cache lines away from them.
-#[allow(clippy::reversed_empty_ranges, reason = "there are no turns under loom")]
-fn look_again(injector: &Injector) -> Option<Claim> {
-    const LOOKS: u32 = u32::BITS - TURNS.leading_zeros();
-    for look in 0..LOOKS {
-        if !injector.turns().give_way(1 << look, || false) {
-            break;
-        }
+/// Claims something, or finds nothing after all looks that are due. After short tasks a worker stays on the watch for more, unless
+/// another one is; it need not be looking then.
+fn search(injector: &Injector, looking: &mut Option<Looking>, pace: &mut Pace) -> Option<Claim> {
+    if let Some(claim) = injector.take() {
+        return Some(claim);
+    }
+    if pace.end() && looking.is_none() {
+        *looking = injector.look();
+    }
+    looking.as_ref()?;
+    let mut newest = injector.newest();
+    while injector.turns().give_way(pace.turns(), || false) {
         if let Some(claim) = injector.take() {
             return Some(claim);
         }
+        let before = mem::replace(&mut newest, injector.newest());
+        if !pace.slow_down(newest != before) {
+            break;
+        }
     }
+    pace.start_over();
     None
 }
 
@@ -127,6 +139,7 @@ pub fn wait(injector: &Injector, handle: &Handle) {
     refuse_own(handle);
     if let Some(claim) = handle.claim() {
         participate(injector, claim);
+        injector.sweep_after(handle);
     }
     sleep_until(injector, handle);
 }
@@ -203,6 +216,7 @@ pub fn wait_as_guest(injector: &Injector, handle: &Handle) {
             participate(injector, claim);
         }
         injector.leave();
+        injector.sweep_after(handle);
     }
     sleep_until(injector, handle);
 }
@@ -218,6 +232,7 @@ pub fn wait_for_all(injector: &Injector, pile: &Pile) -> Option<Payload> {
             any = true;
             if let Some(claim) = handle.claim() {
                 participate(injector, claim);
+                injector.sweep_after(&handle);
             }
             begun.put(handle);
         }

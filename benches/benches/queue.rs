@@ -123,7 +123,7 @@ fn queue(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("queue");
     group.throughput(Throughput::Elements(BURST));
     let domain = Domain::new();
-    let queue = Queue::new(Number::new(0, true));
+    let queue = Queue::new(Number::new(0, true), 8);
     group.bench_function("push_scan", |bencher| {
         bencher.iter(|| {
             (0..BURST).for_each(|value| push(&queue, &domain, black_box(value)));
@@ -131,7 +131,7 @@ fn queue(criterion: &mut Criterion) {
         });
     });
     // Another queue, whose dummy adds nothing to the sum.
-    let queue = Queue::new(Number::new(0, true));
+    let queue = Queue::new(Number::new(0, true), 8);
     (0..BURST).for_each(|value| push(&queue, &domain, value));
     group.bench_function("scan_past_64", |bencher| {
         bencher.iter(|| {

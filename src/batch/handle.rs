@@ -64,6 +64,12 @@ impl Handle {
         batch
     }
 
+    /// Returns the number of the batch in its queue.
+    pub fn place(&self) -> u32 {
+        // SAFETY: written before the batch was linked, and handles are given out after that.
+        self.batch().place.with(|place| unsafe { *place })
+    }
+
     /// Claims a range of the caller's own batch if it admits one more, who is counted from now on.
     pub fn join(&self) -> Option<Claim> {
         self.batch().join()

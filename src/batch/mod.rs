@@ -110,6 +110,10 @@ pub struct Work {
 }
 
 /// A run of tasks in a node of the queue.
+///
+/// It fills two lines, a pair that some processors fetch together: who visits and claims needs the first, who runs or waits the
+/// second as well. No node shares a line with another, which others work on.
+#[repr(C, align(128))]
 pub struct Batch {
     next: AtomicPtr<Batch>,
     claim: AtomicU64,
@@ -130,6 +134,9 @@ pub struct Batch {
     home: Option<Arc<Depot>>,
     canary: Canary,
 }
+
+#[cfg(all(not(any(loom, shuttle)), target_pointer_width = "64"))]
+const _: () = assert!(size_of::<Batch>() == 128, "a node fills two lines");
 
 /// Stands in the panic slot when a payload was given out, or nobody is left to want one. It is never dereferenced.
 const TAKEN: *mut Payload = ptr::dangling_mut();

@@ -83,6 +83,9 @@ impl Unparker {
     }
 }
 
+/// Does nothing: there are no caches.
+pub const fn prefetch<T>(_link: &atomic::AtomicPtr<T>) {}
+
 /// A stopwatch in a world without time: all takes a millisecond, so that nothing is known to be short.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch;

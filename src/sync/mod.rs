@@ -9,6 +9,7 @@
 //! | [`atomic`], [`Arc`], [`Mutex`] | `std` | `loom` | `shuttle`; its `Arc` is `std`'s |
 //! | [`thread`], `each_thread!` | `std` | `loom`; two threads at once | `shuttle`; two threads at once |
 //! | `thread::give_way` | `yield_now` | nothing | nothing |
+//! | [`prefetch`] | a hint to the processor | nothing | nothing |
 //! | [`TURNS`] | 16 | none | 1 |
 //! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses | `core`'s; each entry is a step |
 //! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` | `shuttle::thread::park` |
@@ -44,7 +45,7 @@ pub use imp::OnceLock;
 #[cfg(any(loom, shuttle))]
 pub use imp::Track;
 pub(crate) use imp::each_thread;
-pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, Stopwatch, Unparker, UnsafeCell, atomic, thread};
+pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, Stopwatch, Unparker, UnsafeCell, atomic, prefetch, thread};
 
 /// Names the side that was compiled in, for test drivers that refuse to run on the wrong one.
 pub const BACKEND: &str = if cfg!(loom) {

@@ -144,6 +144,9 @@ impl Deadline {
     }
 }
 
+/// Does nothing: there are no caches.
+pub const fn prefetch<T>(_link: &atomic::AtomicPtr<T>) {}
+
 /// A stopwatch that shows what the schedule's random numbers say: next to nothing, some microseconds, or a millisecond.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch;

@@ -99,6 +99,25 @@ impl Unparker {
     }
 }
 
+/// Asks for the lines of what `link` leads to ahead of time, if it leads anywhere.
+#[inline(always)]
+pub fn prefetch<T>(link: &atomic::AtomicPtr<T>) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // ORDERING: Relaxed; nothing is read through it.
+        let target = link.load(atomic::Ordering::Relaxed);
+        if !target.is_null() {
+            for line in 0..size_of::<T>().div_ceil(64) {
+                // SAFETY: a hint, which reads no memory as far as the program can tell, whatever lies there.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(target.cast::<i8>().wrapping_add(64 * line)) };
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = link;
+}
+
 /// Measures time from its making on.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);

@@ -53,7 +53,7 @@ fn ended<const N: usize>(injector: &Injector) -> [Handle; N] {
 
 /// A thread ends with a node laid aside, while another fills a magazine: it adopts the node, or leaves it for the end.
 fn n5_who_ends_leaves_orphans() {
-    let injector = Arc::new(Injector::recycling(0, 2));
+    let injector = Arc::new(Injector::recycling(0, 1, 2));
     let [laid, one, two] = ended(&injector);
     let ending = spawn(&injector, |injector| injector.release(laid));
     [one, two].into_iter().for_each(|handle| injector.release(handle));
@@ -66,7 +66,7 @@ fn n5_who_ends_leaves_orphans() {
 /// A visitor may stand at a node that another thread lays aside, whereupon that thread ends: whatever becomes of its nodes, the
 /// batch that is made next is none that the visitor still sees.
 fn n5_who_ends_hands_nothing_out() {
-    let injector = Arc::new(Injector::recycling(0, 2));
+    let injector = Arc::new(Injector::recycling(0, 1, 2));
     let tasks = [1; 4].map(Tasks::new);
     let publish = |tasks: &Arc<Tasks>| {
         let handle = injector.publish(tasks.recycled(&injector));
@@ -86,7 +86,7 @@ fn n5_who_ends_hands_nothing_out() {
 
 /// A thread ends, with a node laid aside, beside the end of the pool, which either of them may be the last to have.
 fn n5_a_thread_and_the_pool_end() {
-    let injector = Arc::new(Injector::recycling(0, 2));
+    let injector = Arc::new(Injector::recycling(0, 1, 2));
     let [mine, theirs] = ended(&injector);
     // Who lets go first is nothing that loom would try by itself, as it does not see the count of this `Arc`.
     let parted = Arc::new(AtomicUsize::new(0));

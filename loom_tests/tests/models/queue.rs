@@ -81,7 +81,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Arc<Self> {
-        Arc::new(Self { queue: Queue::new(Item::boxed(0, 0)), domain: Domain::new() })
+        Arc::new(Self { queue: Queue::new(Item::boxed(0, 0), 1), domain: Domain::new() })
     }
 
     fn push(&self, value: u32) {

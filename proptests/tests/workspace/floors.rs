@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("worker", 2),
     ("grain", 2),
     ("turns", 2),
+    ("pace", 2),
     ("unwind", 2),
     ("frame", 2),
     ("pool", 3),
