@@ -96,7 +96,7 @@ pub struct Injector {
 const CROWD: usize = 8;
 
 /// How many spent batches are unlinked at once.
-const RUN: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
+const RUN: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 
 impl Injector {
     /// Makes an empty injector for `workers` workers.

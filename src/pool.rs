@@ -203,6 +203,7 @@ impl ZeroPool {
         let handle = self.injector.publish(unsafe { self.injector.batch(work, plan) });
         if let Some(claim) = handle.claim() {
             worker::participate_measured(&self.injector, claim);
+            self.injector.sweep_after(&handle);
         }
         worker::sleep_until(&self.injector, &handle);
         (tasks, self.close(handle))

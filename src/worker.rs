@@ -137,11 +137,16 @@ fn complete(injector: &Injector, claim: Claim) {
 /// If the current thread is inside a task of this very batch.
 pub fn wait(injector: &Injector, handle: &Handle) {
     refuse_own(handle);
+    help(injector, handle);
+    sleep_until(injector, handle);
+}
+
+/// Runs those tasks of the batch that nobody has claimed (P1).
+pub fn help(injector: &Injector, handle: &Handle) {
     if let Some(claim) = handle.claim() {
         participate(injector, claim);
         injector.sweep_after(handle);
     }
-    sleep_until(injector, handle);
 }
 
 /// Runs the one task of `work` beside `first`, which runs on this thread; returns when both have ended (S2), with the payload
@@ -230,10 +235,7 @@ pub fn wait_for_all(injector: &Injector, pile: &Pile) -> Option<Payload> {
         let mut any = false;
         for handle in pile.take() {
             any = true;
-            if let Some(claim) = handle.claim() {
-                participate(injector, claim);
-                injector.sweep_after(&handle);
-            }
+            help(injector, &handle);
             begun.put(handle);
         }
         if !any {

@@ -168,7 +168,11 @@ const NAMES: [&str; 4] = ["zero-pool's list", "SegQueue", "concurrent-queue", "c
 /// Makes a queue and visits it.
 fn visit(queue: usize, sides: usize, values: u64) -> f64 {
     match queue {
-        0 => through(&Ours { queue: Queue::new(Number::new(0, true), 8), domain: Domain::new() }, sides, values),
+        0 => through(
+            &Ours { queue: Queue::new(Number::new(0, true), 8), domain: Domain::new() },
+            sides,
+            values,
+        ),
         1 => through(&SegQueue::new(), sides, values),
         2 => through(&ConcurrentQueue::unbounded(), sides, values),
         _ => through(&crossbeam_channel::unbounded(), sides, values),

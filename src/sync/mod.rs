@@ -45,7 +45,9 @@ pub use imp::OnceLock;
 #[cfg(any(loom, shuttle))]
 pub use imp::Track;
 pub(crate) use imp::each_thread;
-pub use imp::{Arc, Deadline, Mutex, MutexGuard, Parker, Stopwatch, Unparker, UnsafeCell, atomic, prefetch, thread};
+pub use imp::{
+    Arc, Deadline, Mutex, MutexGuard, Parker, Stopwatch, Unparker, UnsafeCell, atomic, prefetch, thread,
+};
 
 /// Names the side that was compiled in, for test drivers that refuse to run on the wrong one.
 pub const BACKEND: &str = if cfg!(loom) {

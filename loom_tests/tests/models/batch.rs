@@ -12,13 +12,14 @@ use zero_pool_loom::injector::Injector;
 use zero_pool_loom::worker::{self, participate};
 
 use crate::fixture::{
-    Gate, Tasks, await_workers, dismiss, end, finish, help, parked, sleep, spawn, work_once,
+    Gate, Tasks, await_workers, dismiss, end, finish, finish_and_sweep, help, injector, parked, sleep, spawn,
+    work_once,
 };
 use crate::support::{Bound, ORACLES, THREE};
 
 /// A worker and the waiter claim from one batch: every task runs once, and the caller's memory outlives the last.
 fn b1_a_worker_and_the_waiter_share() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let tasks = Tasks::new(2);
     let handle = injector.publish(tasks.batch());
     let worker = spawn(&injector, work_once);
@@ -27,16 +28,16 @@ fn b1_a_worker_and_the_waiter_share() {
     end(worker);
 }
 
-/// A submission sweeps while the first of two tasks waits for the second to run: what is half claimed stays in the queue.
+/// A waiter sweeps while the first of two tasks waits for the second to run: what is half claimed stays in the queue.
 fn b1_a_sweep_leaves_what_is_unclaimed() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let gate = Gate::new();
     let tasks = Tasks::with(2, move |index| if index == 0 { gate.pass() } else { gate.open() });
     let behind = [1; 2].map(Tasks::new);
     injector.release(injector.publish(tasks.batch()));
     let worker = spawn(&injector, work_once);
     for tasks in &behind {
-        injector.release(injector.publish(tasks.batch()));
+        finish_and_sweep(&injector, injector.publish(tasks.batch()));
     }
     while work_once(&injector) {}
     end(worker);
@@ -47,7 +48,7 @@ fn b1_a_sweep_leaves_what_is_unclaimed() {
 /// The waiter runs its own node dry while others unlink it: nobody may see the node after it was retired, and the
 /// next batch is found.
 fn b3_a_waiter_helps_while_others_unlink() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let tasks = Tasks::new(1);
     let next = Tasks::new(1);
     let handle = injector.publish(tasks.batch());
@@ -60,9 +61,21 @@ fn b3_a_waiter_helps_while_others_unlink() {
     next.collect();
 }
 
+/// The waiter unlinks its own node, and others before it, while a worker stands there.
+fn b3_a_waiter_unlinks_its_own() {
+    let injector = injector(0);
+    let tasks = [1; 2].map(Tasks::new);
+    let [first, behind] = tasks.each_ref().map(|tasks| injector.publish(tasks.batch()));
+    let worker = spawn(&injector, work_once);
+    finish_and_sweep(&injector, first);
+    end(worker);
+    finish_and_sweep(&injector, behind);
+    tasks.iter().for_each(|tasks| tasks.collect());
+}
+
 /// Two workers look at a node while its last task ends and its handle goes: who comes late reads only the claim word.
 fn b3_a_late_visitor_finds_no_work() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let tasks = Tasks::new(1);
     let handle = injector.publish(tasks.batch());
     let one = spawn(&injector, work_once);
@@ -74,7 +87,7 @@ fn b3_a_late_visitor_finds_no_work() {
 
 /// Two workers at a batch that admits one: the second goes on to the batch behind.
 fn b4_a_capped_batch_lets_others_pass() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let (first, second) = (Tasks::new(2), Tasks::new(1));
     let handles = [injector.publish(first.planned(1)), injector.publish(second.planned(1))];
     let other = spawn(&injector, work_once);
@@ -87,7 +100,7 @@ fn b4_a_capped_batch_lets_others_pass() {
 
 /// Two workers claim at once from a batch that admits one: the second gets the batch behind.
 fn b4_a_capped_batch_admits_one() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let (first, second) = (Tasks::new(2), Tasks::new(1));
     let handles = [first.planned(1), second.planned(1)].map(|batch| injector.publish(batch));
     let take = |injector: &Injector| injector.take().expect("a batch for each");
@@ -103,7 +116,7 @@ fn b4_a_capped_batch_admits_one() {
 
 /// A worker parks while a batch that admits no more is unfinished: it is not woken for what it cannot have.
 fn b4_a_full_batch_wakes_nobody() {
-    let injector = Arc::new(Injector::new(1));
+    let injector = injector(1);
     let tasks = Tasks::new(2);
     let handle = injector.publish(tasks.planned(1));
     let claim = injector.take().expect("it admits one");
@@ -159,7 +172,7 @@ fn panicking(tasks: usize) -> (Arc<Tasks>, Arc<AtomicUsize>) {
 
 /// Two tasks panic on two threads: the waiter gets one payload, whole, and the other is dropped.
 fn b5_the_first_payload_reaches_the_waiter() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let (tasks, drops) = panicking(2);
     let handle = injector.publish(tasks.batch());
     let worker = spawn(&injector, work_once);
@@ -179,7 +192,7 @@ fn b5_the_first_payload_reaches_the_waiter() {
 
 /// Two who wait for tasks of which none panics: neither is told of a panic because the other has asked.
 fn b5_two_waiters_and_no_panic() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let tasks = Tasks::new(1);
     let handle = injector.publish(tasks.batch());
     let clone = handle.clone();
@@ -196,7 +209,7 @@ fn b5_two_waiters_and_no_panic() {
 
 /// A handle that goes while a task panics: the payload is dropped by one of them, once, and its content is visible.
 fn b5_a_payload_nobody_waits_for() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let (tasks, drops) = panicking(1);
     let handle = injector.publish(tasks.batch());
     let worker = spawn(&injector, work_once);
@@ -209,7 +222,7 @@ fn b5_a_payload_nobody_waits_for() {
 /// Two clones of a handle, which alone hold a finished node, are parted from on two threads: one of them is the last, and
 /// frees what both have looked at.
 fn b6_one_of_two_clones_is_the_last() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let (tasks, behind) = (Tasks::new(1), Tasks::new(1));
     let one = injector.publish(tasks.batch());
     injector.release(injector.publish(behind.batch()));
@@ -229,7 +242,7 @@ fn b6_one_of_two_clones_is_the_last() {
 /// A submitter that is about to link behind a node, which is exhausted, while others link there, unlink the node and
 /// retire it: it is pinned, so the node stays.
 fn r1_a_submitter_pins_the_last_node() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let tasks = [1; 3].map(Tasks::new);
     finish(&injector, injector.publish(tasks[0].batch()));
     let late = {
@@ -246,7 +259,7 @@ fn r1_a_submitter_pins_the_last_node() {
 /// The only task is finished by a worker who stops there, while the waiter gives its handle up and unlinks the node: what
 /// the worker does afterwards must not touch it.
 fn l1_a_completion_is_the_last_touch() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let (tasks, next) = (Tasks::new(1), Tasks::new(1));
     let handle = injector.publish(tasks.batch());
     let behind = injector.publish(next.batch());
@@ -261,7 +274,7 @@ fn l1_a_completion_is_the_last_touch() {
 
 /// The queue, the handle and the last task let go of a node at once: it is retired once, and not before.
 fn n1_three_holders_let_go_at_once() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let (tasks, next) = (Tasks::new(1), Tasks::new(1));
     let handle = injector.publish(tasks.batch());
     let worker = spawn(&injector, work_once);
@@ -285,7 +298,7 @@ fn visit(injector: &Injector, handle: &Handle) {
 /// The last look of a worker that leaves, against a guest who claims: if the worker finds the batch taken, whoever waits
 /// for the worker and then for the guests waits for that guest.
 fn w5_a_last_look_meets_a_guest() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let tasks = Tasks::new(1);
     let handle = injector.publish(tasks.batch());
     let leaving = {
@@ -303,7 +316,7 @@ fn w5_a_last_look_meets_a_guest() {
 
 /// The same when the last look does not even see the batch, since the worker unlinked it when it parked.
 fn w5_a_guest_whose_batch_is_unlinked() {
-    let injector = Arc::new(Injector::new(1));
+    let injector = injector(1);
     let (tasks, behind) = (Tasks::new(1), Tasks::new(1));
     let handle = injector.publish(tasks.batch());
     finish(&injector, injector.publish(behind.batch()));
@@ -327,6 +340,7 @@ crate::table! { "batch":
     b1_a_worker_and_the_waiter_share(Bound::None, ORACLES),
     b1_a_sweep_leaves_what_is_unclaimed(THREE, ORACLES),
     b3_a_waiter_helps_while_others_unlink(Bound::None, ORACLES),
+    b3_a_waiter_unlinks_its_own(THREE, ORACLES),
     b3_a_late_visitor_finds_no_work(THREE, ORACLES),
     b4_a_capped_batch_lets_others_pass(Bound::None, ORACLES),
     b4_a_capped_batch_admits_one(THREE, ORACLES),

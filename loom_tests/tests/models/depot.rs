@@ -5,17 +5,18 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use zero_pool_loom::batch::Handle;
 use zero_pool_loom::injector::Injector;
+use zero_pool_loom::worker;
 
-use crate::fixture::{Tasks, end, finish, help, spawn, work_once};
+use crate::fixture::{Tasks, end, finish, finish_and_sweep, help, injector, spawn, work_once};
 use crate::support::{Bound, REUSE, THREE};
 
 /// A visitor stands in the queue while a node is taken out, retired, reclaimed and published again: it meets the node in one
 /// of its lives, and takes what that life has.
 fn n3_a_visitor_meets_a_second_life() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let tasks = [1; 4].map(Tasks::new);
-    let run = |tasks: &Arc<Tasks>| finish(&injector, injector.publish(tasks.recycled(&injector)));
-    // The third publication unlinks the first node, and the fourth makes a batch of it.
+    let run = |tasks: &Arc<Tasks>| finish_and_sweep(&injector, injector.publish(tasks.recycled(&injector)));
+    // Who waits for the third unlinks the first node, and the fourth is made of it.
     tasks[..2].iter().for_each(run);
     let visitor = spawn(&injector, work_once);
     tasks[2..].iter().for_each(run);
@@ -25,10 +26,10 @@ fn n3_a_visitor_meets_a_second_life() {
 
 /// Two threads that make batches of what the other one has retired: each node goes to one of them, with its links.
 fn n3_two_threads_recycle_for_each_other() {
-    let injector = Arc::new(Injector::new(0));
+    let injector = injector(0);
     let tasks = [1; 4].map(Tasks::new);
     let twice = |injector: &Injector, [one, two]: [Arc<Tasks>; 2]| {
-        finish(injector, injector.publish(one.recycled(injector)));
+        finish_and_sweep(injector, injector.publish(one.recycled(injector)));
         finish(injector, injector.publish(two.recycled(injector)));
     };
     let [a, b, c, d] = tasks.clone();
@@ -47,7 +48,9 @@ fn ended<const N: usize>(injector: &Injector) -> [Handle; N] {
         handle
     };
     let handles = [(); N].map(|()| publish());
-    injector.release(publish());
+    let last = publish();
+    injector.sweep_after(&last);
+    injector.release(last);
     handles
 }
 
@@ -70,7 +73,7 @@ fn n5_who_ends_hands_nothing_out() {
     let tasks = [1; 4].map(Tasks::new);
     let publish = |tasks: &Arc<Tasks>| {
         let handle = injector.publish(tasks.recycled(&injector));
-        help(&injector, &handle);
+        worker::help(&injector, &handle);
         handle
     };
     let first = publish(&tasks[0]);

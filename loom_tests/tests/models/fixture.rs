@@ -128,15 +128,27 @@ pub fn work_once(injector: &Injector) -> bool {
     found
 }
 
-/// Takes part in the own batch until it is exhausted, as a waiter does before it sleeps.
+/// Makes an injector that unlinks each spent batch by itself.
+pub fn injector(workers: usize) -> Arc<Injector> {
+    Arc::new(Injector::recycling(workers, 1, 1))
+}
+
+/// Takes part in the own batch until it is exhausted, as a waiter does before it sleeps, and unlinks nothing.
 pub fn help(injector: &Injector, handle: &Handle) {
     if let Some(claim) = handle.claim() {
         participate(injector, claim);
     }
 }
 
-/// Waits as a caller does: helps, sleeps until the rest is done, and gives the handle up.
+/// Waits as a caller does, but that it unlinks nothing: helps, sleeps until the rest is done, and gives the handle up.
 pub fn finish(injector: &Injector, handle: Handle) {
+    help(injector, &handle);
+    worker::sleep_until(injector, &handle);
+    injector.release(handle);
+}
+
+/// Waits as a caller does, and unlinks what is spent.
+pub fn finish_and_sweep(injector: &Injector, handle: Handle) {
     worker::wait(injector, &handle);
     injector.release(handle);
 }
@@ -154,6 +166,13 @@ pub fn parked(injector: &Injector, worker: usize) -> Announced {
     injector.announce(seat, None).expect("open")
 }
 
+/// A worker that looks without having been woken, before the race begins.
+pub fn watching(injector: &Injector, worker: usize) -> (Seat, Looking) {
+    // SAFETY: each model takes each seat once.
+    let seat = unsafe { injector.seat(worker) };
+    (seat, injector.look().expect("open, and nobody looks"))
+}
+
 /// A worker's whole life: look, run, park, until the injector is closed and empty.
 pub fn work(injector: &Injector, index: usize) {
     work_some(injector, index, usize::MAX);
@@ -169,6 +188,11 @@ pub fn work_some(injector: &Injector, index: usize, participations: usize) {
 /// The life of a worker that is parked before the race begins, up to its end or so many participations.
 pub fn work_from(injector: &Injector, announced: Announced, participations: usize) {
     work_on(injector, wake(injector, announced), participations);
+}
+
+/// The life of a worker that is on the watch for more before the race begins, up to its end or so many participations.
+pub fn work_watching(injector: &Injector, (seat, looking): (Seat, Looking), participations: usize) {
+    work_on(injector, (Some(seat), Some(looking)), participations);
 }
 
 /// Looks, runs and parks until there is neither work nor a seat to park with, or it has worked so often. This is the loop of

@@ -75,6 +75,36 @@ fn e1_one_looks_at_a_time() {
     workers.into_iter().for_each(end);
 }
 
+/// A worker that becomes the looking one by itself, beside one that is woken, and a close: one looks at a time, and nobody does
+/// after the close.
+fn e1_who_looks_by_itself_is_alone() {
+    let idle = Arc::new(Idle::new(1));
+    // Of `std`, as above.
+    let lookers = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let look = {
+        let lookers = Arc::clone(&lookers);
+        move |idle: &Idle, looking| {
+            assert_eq!(lookers.fetch_add(1, Relaxed), 0, "E1: two are looking");
+            idle.notify();
+            lookers.fetch_sub(1, Relaxed);
+            idle.leave(looking);
+        }
+    };
+    // SAFETY: the seat is taken once.
+    let announced = idle.announce(unsafe { idle.seat(0) }, None).expect("open");
+    let other = {
+        let (idle, look) = (Arc::clone(&idle), look.clone());
+        thread::spawn(move || idle.look().into_iter().for_each(|looking| look(&idle, looking)))
+    };
+    idle.notify();
+    idle.close();
+    if let Woken::Look(_, looking) = idle.sleep(announced) {
+        look(&idle, looking);
+    }
+    end(other);
+    assert!(idle.look().is_none(), "E3: looks after the close");
+}
+
 /// A worker that parks while the pool closes: it is refused, or woken; what came before the close is visible to it.
 fn e3_a_close_reaches_who_is_about_to_park() {
     let idle = Arc::new(Idle::new(2));
@@ -154,6 +184,7 @@ fn e2_a_notification_races_a_close() {
 
 crate::table! { "idle":
     e1_one_looks_at_a_time(FOUR, NO_RECLAIMER),
+    e1_who_looks_by_itself_is_alone(FOUR, NO_RECLAIMER),
     e2_a_wake_up_carries_what_the_waker_wrote(Bound::None, NO_RECLAIMER),
     e2_a_notification_races_a_close(FOUR, NO_RECLAIMER),
     e3_a_close_reaches_who_is_about_to_park(FOUR, NO_RECLAIMER),

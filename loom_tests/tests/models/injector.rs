@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use zero_pool_loom::idle::Woken;
-use zero_pool_loom::injector::Injector;
 use zero_pool_loom::worker;
 
 use crate::fixture::{
-    Gate, Tasks, await_workers, conserve, dismiss, end, help, parked, rest_during, spawn, work, work_from,
-    work_once,
+    Gate, Tasks, await_workers, conserve, dismiss, end, help, injector, parked, rest_during, spawn, watching,
+    work, work_from, work_once, work_watching,
 };
 use crate::support::{FOUR, ORACLES, THREE};
 
 /// A submission against a worker that looks in vain and parks: if the wake-up is lost, the waiter hangs.
 fn w1_a_submission_meets_a_worker_about_to_park() {
-    let injector = Arc::new(Injector::new(1));
+    let injector = injector(1);
     let worker = spawn(&injector, |injector| work(injector, 0));
     let tasks = Tasks::new(1);
     let handle = injector.publish(tasks.batch());
@@ -26,7 +25,7 @@ fn w1_a_submission_meets_a_worker_about_to_park() {
 /// Giving up looking: a worker that was woken for a batch finds it exhausted by its owner and parks again, while the
 /// next batch is linked by somebody who may still see it looking.
 fn w1_a_looking_worker_gives_up() {
-    let injector = Arc::new(Injector::new(1));
+    let injector = injector(1);
     let worker = parked(&injector, 0);
     let (one, two) = (Tasks::new(1), Tasks::new(1));
     let first = injector.publish(one.batch());
@@ -39,10 +38,43 @@ fn w1_a_looking_worker_gives_up() {
     dismiss(&injector, [worker]);
 }
 
+/// A worker that looks without having been woken, and a submitter who may see that and wakes nobody: it finds the batch before it
+/// parks, or the submitter sees it parked.
+fn w1_a_worker_on_the_watch_gives_up() {
+    let injector = injector(1);
+    let worker = watching(&injector, 0);
+    let worker = spawn(&injector, move |injector| work_watching(injector, worker, usize::MAX));
+    let tasks = Tasks::new(1);
+    let handle = injector.publish(tasks.batch());
+    await_workers(&injector, handle);
+    tasks.collect();
+    dismiss(&injector, [worker]);
+}
+
+/// Two workers, one on the watch and one parked, and two submissions, of which the first task waits for the second: who is on
+/// the watch takes the first, and the other one is woken for the second.
+fn w3_who_is_on_the_watch_passes_the_wake_up_on() {
+    let injector = injector(2);
+    let (watching, parked) = (watching(&injector, 0), parked(&injector, 1));
+    let gate = Gate::new();
+    let long = Tasks::with(1, {
+        let gate = Arc::clone(&gate);
+        move |_| gate.pass()
+    });
+    let short = Tasks::with(1, move |_| gate.open());
+    injector.release(injector.publish(long.batch()));
+    let watching = spawn(&injector, move |injector| work_watching(injector, watching, 1));
+    let parked = spawn(&injector, move |injector| work_from(injector, parked, 1));
+    injector.release(injector.publish(short.batch()));
+    [watching, parked].into_iter().for_each(end);
+    conserve(&injector, 2);
+    [long, short].iter().for_each(|tasks| tasks.collect());
+}
+
 /// The looking worker goes to a long task while somebody submits who sees it looking, and then waits for nothing: the other
 /// worker is on its way, or there is no work.
 fn w1_a_long_task_strands_nothing() {
-    let injector = Arc::new(Injector::new(2));
+    let injector = injector(2);
     let [other, woken] = [1, 0].map(|worker| parked(&injector, worker));
     let gate = Gate::new();
     let long = Tasks::with(1, {
@@ -62,7 +94,7 @@ fn w1_a_long_task_strands_nothing() {
 
 /// Two submissions at once while both workers are parked: one worker is woken, as the second submitter sees it looking.
 fn w2_two_submissions_wake_one_worker() {
-    let injector = Arc::new(Injector::new(2));
+    let injector = injector(2);
     let workers = [0, 1].map(|worker| parked(&injector, worker));
     let (one, two) = (Tasks::new(1), Tasks::new(1));
     let other = {
@@ -82,7 +114,7 @@ fn w2_two_submissions_wake_one_worker() {
 /// The throttle: two submissions, of which the second sees a looking worker and wakes nobody. The first task is long, it
 /// ends only when the second has run, so that the looking worker must pass the wake-up on before it runs.
 fn w3_the_throttle_passes_the_wake_up_on() {
-    let injector = Arc::new(Injector::new(2));
+    let injector = injector(2);
     let workers = [0, 1].map(|worker| parked(&injector, worker));
     let gate = Gate::new();
     let long = Tasks::with(1, {
@@ -101,7 +133,7 @@ fn w3_the_throttle_passes_the_wake_up_on() {
 /// A worker that was woken for one batch and is still looking when the next is linked by somebody who sees that and
 /// wakes nobody: it runs both, though it may park in between.
 fn w3_a_submission_meets_the_looking_worker() {
-    let injector = Arc::new(Injector::new(1));
+    let injector = injector(1);
     let worker = parked(&injector, 0);
     let (one, two) = (Tasks::new(1), Tasks::new(1));
     injector.release(injector.publish(one.batch()));
@@ -116,7 +148,7 @@ fn w3_a_submission_meets_the_looking_worker() {
 /// A batch of two tasks, the first of which waits for the second's start, on two parked workers: one submission must
 /// reach both.
 fn w3_one_batch_reaches_both_workers() {
-    let injector = Arc::new(Injector::new(2));
+    let injector = injector(2);
     let workers = [0, 1].map(|worker| parked(&injector, worker));
     let workers = workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, 1)));
     let gate = Gate::new();
@@ -131,7 +163,7 @@ fn w3_one_batch_reaches_both_workers() {
 /// A close right after a submission that nobody waits for: the worker runs it before it leaves. It is the worker of the
 /// pool, and not that of the other models here.
 fn w4_what_was_submitted_before_the_close_runs() {
-    let injector = Arc::new(Injector::new(1));
+    let injector = injector(1);
     // SAFETY: there is one worker, started once.
     let worker = spawn(&injector, |injector| worker::work(injector, unsafe { injector.seat(0) }));
     let tasks = Tasks::new(1);
@@ -147,9 +179,11 @@ crate::table! { "injector":
     w2_two_submissions_wake_one_worker(THREE, ORACLES),
     w1_a_submission_meets_a_worker_about_to_park(FOUR, ORACLES),
     w1_a_looking_worker_gives_up(THREE, ORACLES),
+    w1_a_worker_on_the_watch_gives_up(FOUR, ORACLES),
     w1_a_long_task_strands_nothing(THREE, ORACLES),
     w3_the_throttle_passes_the_wake_up_on(THREE, ORACLES),
     w3_a_submission_meets_the_looking_worker(FOUR, ORACLES),
+    w3_who_is_on_the_watch_passes_the_wake_up_on(THREE, ORACLES),
     w3_one_batch_reaches_both_workers(THREE, ORACLES),
     w4_what_was_submitted_before_the_close_runs(FOUR, ORACLES),
 }

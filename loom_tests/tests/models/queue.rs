@@ -81,7 +81,12 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Arc<Self> {
-        Arc::new(Self { queue: Queue::new(Item::boxed(0, 0), 1), domain: Domain::new() })
+        Self::in_runs(1)
+    }
+
+    /// Makes one that unlinks so many nodes at once.
+    fn in_runs(run: u32) -> Arc<Self> {
+        Arc::new(Self { queue: Queue::new(Item::boxed(0, 0), run), domain: Domain::new() })
     }
 
     fn push(&self, value: u32) {
@@ -225,6 +230,19 @@ fn q3_a_late_help_moves_nothing_back() {
     assert_eq!(all, [1, 2, 3]);
 }
 
+/// Two producers stopped before their helps, and a consumer that unlinks two nodes at once, at the second of which `tail` may
+/// stand: its own push must not meet a retired node.
+fn q3_tail_goes_along_to_the_end_of_a_run() {
+    let fixture = Fixture::in_runs(2);
+    let producers = [1, 2].map(|value| spawn(&fixture, move |f| f.push(value)));
+    let mut all: Vec<u32> = (0..2).filter_map(|_| fixture.take()).collect();
+    fixture.push(3);
+    producers.into_iter().for_each(end);
+    all.extend(fixture.rest());
+    all.sort_unstable();
+    assert_eq!(all, [1, 2, 3]);
+}
+
 /// A scan that takes nothing walks past nodes that have something to give, while another takes: they stay.
 fn q4_who_takes_nothing_unlinks_nothing() {
     let fixture = Fixture::new();
@@ -248,6 +266,20 @@ fn q4_two_scans_unlink_a_node_once() {
     let mine = fixture.take();
     let theirs = end(other);
     assert_eq!(mine.xor(theirs), Some(2));
+}
+
+/// The same in a run of two: each of the two is retired once, and the value behind stays reachable.
+fn q4_two_scans_unlink_a_run_once() {
+    let fixture = Fixture::in_runs(2);
+    fixture.push(1);
+    assert_eq!(fixture.take(), Some(1));
+    fixture.push(2);
+    fixture.push(3);
+    let other = spawn(&fixture, Fixture::take);
+    let mine = fixture.take();
+    let theirs = end(other);
+    assert_eq!(mine.into_iter().chain(theirs).sum::<u32>(), 5);
+    assert!(fixture.take().is_none());
 }
 
 /// A scan that finds nothing although a push has returned: a false EMPTY.
@@ -279,7 +311,9 @@ crate::table! { "queue":
     q3_tail_moves_past_a_node_before_its_retirement(THREE, ORACLES),
     q3_who_unlinks_pushes_next(Bound::None, ORACLES),
     q3_a_late_help_moves_nothing_back(THREE, ORACLES),
+    q3_tail_goes_along_to_the_end_of_a_run(THREE, ORACLES),
     q4_who_takes_nothing_unlinks_nothing(THREE, ORACLES),
     q4_two_scans_unlink_a_node_once(Bound::None, ORACLES),
+    q4_two_scans_unlink_a_run_once(Bound::None, ORACLES),
     q5_empty_is_true(Bound::None, ORACLES),
 }
