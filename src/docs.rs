@@ -47,4 +47,5 @@ pages! {
     decision_0010_short_loops = "decisions/0010-short-loops.md"
     decision_0011_lazy_joins = "decisions/0011-lazy-joins.md"
     decision_0012_giving_way = "decisions/0012-giving-way.md"
+    decision_0013_short_tasks = "decisions/0013-short-tasks.md"
 }

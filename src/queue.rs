@@ -23,7 +23,7 @@
 //! |---|---|---|---|
 //! | link | `last.next == null` | `last.next == node` | [`Queue::push`], linearization point |
 //! | help | `tail == t`, `t.next == n` | `tail == n` | anybody: push before it links, unlink before it moves `head` |
-//! | unlink | `head == h`, a run of spent nodes from `h` to before `n`, `tail` at none of them | `head == n` | [`Queue::scan`]; the winner alone releases them |
+//! | unlink | `head == h`, a run of spent nodes from `h` to before `n`, `tail` behind them | `head == n` | [`Queue::scan`]; the winner alone releases them |
 //!
 //! Nodes are unlinked in runs of so many, as [`Queue::new`] is told. `head` and `tail` are the two lines that all threads meet
 //! at, and each unlinking writes the one and reads the other. Fewer than a run stay linked although they are spent; a scan
@@ -49,7 +49,7 @@
 //! | link CAS, success | Release | `[Q-link]` the node is initialised before it can be reached |
 //! | load of `next`, `head`, `tail`; link CAS, failure | Acquire | `[Q-link]` other side: what we reach is initialised |
 //! | help CAS, success | Release | `[Q-link]` passed on to who reads `tail` |
-//! | load of `tail` before an unlinking | Relaxed | `[Q-tail]` it cannot be older than the head we acquired |
+//! | load of `tail` before an unlinking | Relaxed | `[Q-tail]` it cannot be older than the last link of the run, which we acquired |
 //! | load of `next` in a run | Relaxed | read before, with Acquire, and written once |
 //! | unlink CAS, success | Release | `[Q-link]` passed on to who reads `head`; `[Q-tail]` whoever sees the new head sees a tail past the old one |
 //! | help and unlink CAS, failure | Relaxed | nothing is read through the value |
@@ -70,7 +70,6 @@
 //! Checked by: `q1_*` to `q5_*` in `loom_tests`, the histories in `proptests`.
 
 use core::fmt;
-use core::iter;
 use core::mem;
 use core::ptr::{self, NonNull};
 
@@ -189,7 +188,7 @@ impl<N: Node> Queue<N> {
             }
             run = run.filter(|_| node.is_spent()).map(|run| run + 1);
             if run == Some(self.run) {
-                run = self.unlink(head, next, guard).then_some(0);
+                run = self.unlink(head, at, next, guard).then_some(0);
                 head = next;
             }
             at = next;
@@ -231,45 +230,30 @@ impl<N: Node> Queue<N> {
         let _ = self.tail.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
     }
 
-    /// Moves `head` on from `first` to `end`, past a run of spent nodes; tells whether this call did it.
-    fn unlink(&self, first: *mut N, end: *mut N, guard: &Guard) -> bool {
-        // ORDERING: Relaxed; [Q-tail] our Acquire load of `head` saw `first` there, after the unlinking of its
-        // predecessor had seen `tail` at `first` or later, so that we cannot read an older value.
-        let mut tail = self.tail.load(Ordering::Relaxed);
-        for (node, next) in Self::nodes(first, end, guard) {
-            // Q3: if it lags behind in the run, it goes along to its end.
-            if node == tail {
-                self.help(node, next);
-                tail = next;
-            }
+    /// Moves `head` on from `first` to `end`, past a run of spent nodes up to `last`; tells whether this call did it.
+    fn unlink(&self, first: *mut N, last: *mut N, end: *mut N, guard: &Guard) -> bool {
+        // Q3. ORDERING: Relaxed; [Q-tail] who linked `end` had seen `tail` at `last`, and we have acquired its link, so that we
+        // cannot read an older value.
+        if self.tail.load(Ordering::Relaxed) == last {
+            self.help(last, end);
         }
         // ORDERING: Release; pairs with the Acquire load of `head` [Q-link], [Q-tail]. A failure means that another
         // thread unlinked `first`, and nothing is read through the value.
         let unlink = self.head.compare_exchange(first, end, Ordering::Release, Ordering::Relaxed);
         if unlink.is_ok() {
-            for (node, _) in Self::nodes(first, end, guard) {
+            let mut at = first;
+            while at != end {
+                // SAFETY: reached by the scan of our caller, under `guard`.
+                let next = unsafe { Self::reached(at, guard) }.next();
+                // ORDERING: Relaxed; the scan has acquired the link, which is written once.
+                let next = next.load(Ordering::Relaxed);
                 // SAFETY: a node that was reached is not null.
-                let node = unsafe { NonNull::new_unchecked(node) };
+                let node = unsafe { NonNull::new_unchecked(mem::replace(&mut at, next)) };
                 // SAFETY: Q4: the CAS on `head` succeeds once per run, and we leave the node alone from here on.
                 unsafe { N::unlinked(node, Some(guard)) };
             }
         }
         unlink.is_ok()
-    }
-
-    /// Returns each node from `first` to before `end`, which this thread has reached, and what follows it. A node is not touched
-    /// after it was returned.
-    fn nodes(first: *mut N, end: *mut N, guard: &Guard) -> impl Iterator<Item = (*mut N, *mut N)> {
-        let mut at = first;
-        iter::from_fn(move || {
-            (at != end).then(|| {
-                // SAFETY: reached by the scan of our caller, under `guard`.
-                let node = unsafe { Self::reached(at, guard) };
-                // ORDERING: Relaxed; the scan has acquired the link, which is written once.
-                let next = node.next().load(Ordering::Relaxed);
-                (mem::replace(&mut at, next), next)
-            })
-        })
     }
 
     /// Turns a pointer that was reached through the queue into a reference.
