@@ -197,7 +197,7 @@ pub fn work_watching(injector: &Injector, (seat, looking): (Seat, Looking), part
 
 /// Looks, runs and parks until there is neither work nor a seat to park with, or it has worked so often. This is the loop of
 /// `worker::work`, which the models of whole pools run, but for the marks of who is at rest. Neither goes on the watch here, as no task
-is short under loom: that is what [`watching`] begins with.
+/// is short under loom: that is what [`watching`] begins with.
 fn work_on(
     injector: &Injector,
     (mut seat, mut looking): (Option<Seat>, Option<Looking>),
