@@ -29,7 +29,7 @@
 //! With the search after the clearing, step 2 either comes before it, and L finds the batch, or reads the cleared bit.
 //!
 //! **Who spends a batch unlinks it**, and what is spent before it: a worker when it comes for the next one, and a thread that waits for
-//! its own after it has claimed of it, one batch in [`RUN`]. Who publishes leaves the head alone, as workers are at work there. So
+//! its own after it has claimed of it, one batch in `RUN`. Who publishes leaves the head alone, as workers are at work there. So
 //! what stays linked is what somebody is at, what lies behind a batch that is not spent, and fewer than two runs.
 //!
 //! # Invariants

@@ -53,7 +53,7 @@ impl ZeroPool {
     /// closure that the loop is done before a worker could be woken, in about 10 us. The calls may come one after another
     /// on one thread: they must not wait for each other.
     ///
-    /// While more than eight batches per worker are queued, the loop is run by its caller, who looks again every 10 us.
+    /// While more than eight batches per worker and 16 are queued, the loop is run by its caller, who looks again every 10 us.
     ///
     /// A closure that was cheap so far is found to be costly after what was expected to be a microsecond of it, or after up to
     /// 127 calls if the whole loop was expected to take less than that; what is left of the loop is shared then.
