@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use loom::thread::JoinHandle;
 use zero_pool_loom::idle::Woken;
+use zero_pool_loom::injector::Injector;
 use zero_pool_loom::worker;
 
 use crate::fixture::{
@@ -11,15 +13,19 @@ use crate::fixture::{
 };
 use crate::support::{FOUR, ORACLES, THREE};
 
+/// Submits a task, waits until the only worker has run it, and ends that.
+fn submit_beside(injector: &Injector, worker: JoinHandle<()>) {
+    let tasks = Tasks::new(1);
+    await_workers(injector, injector.publish(tasks.batch()));
+    tasks.collect();
+    dismiss(injector, [worker]);
+}
+
 /// A submission against a worker that looks in vain and parks: if the wake-up is lost, the waiter hangs.
 fn w1_a_submission_meets_a_worker_about_to_park() {
     let injector = injector(1);
     let worker = spawn(&injector, |injector| work(injector, 0));
-    let tasks = Tasks::new(1);
-    let handle = injector.publish(tasks.batch());
-    await_workers(&injector, handle);
-    tasks.collect();
-    dismiss(&injector, [worker]);
+    submit_beside(&injector, worker);
 }
 
 /// Giving up looking: a worker that was woken for a batch finds it exhausted by its owner and parks again, while the
@@ -44,11 +50,7 @@ fn w1_a_worker_on_the_watch_gives_up() {
     let injector = injector(1);
     let worker = watching(&injector, 0);
     let worker = spawn(&injector, move |injector| work_watching(injector, worker, usize::MAX));
-    let tasks = Tasks::new(1);
-    let handle = injector.publish(tasks.batch());
-    await_workers(&injector, handle);
-    tasks.collect();
-    dismiss(&injector, [worker]);
+    submit_beside(&injector, worker);
 }
 
 /// Two workers, one on the watch and one parked, and two submissions, of which the first task waits for the second: who is on
