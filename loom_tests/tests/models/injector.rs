@@ -21,6 +21,16 @@ fn submit_beside(injector: &Injector, worker: JoinHandle<()>) {
     dismiss(injector, [worker]);
 }
 
+/// Makes a task that ends only when the other one has run.
+fn long_and_short() -> [Arc<Tasks>; 2] {
+    let gate = Gate::new();
+    let long = Tasks::with(1, {
+        let gate = Arc::clone(&gate);
+        move |_| gate.pass()
+    });
+    [long, Tasks::with(1, move |_| gate.open())]
+}
+
 /// A submission against a worker that looks in vain and parks: if the wake-up is lost, the waiter hangs.
 fn w1_a_submission_meets_a_worker_about_to_park() {
     let injector = injector(1);
@@ -58,12 +68,7 @@ fn w1_a_worker_on_the_watch_gives_up() {
 fn w3_who_is_on_the_watch_passes_the_wake_up_on() {
     let injector = injector(2);
     let (watching, parked) = (watching(&injector, 0), parked(&injector, 1));
-    let gate = Gate::new();
-    let long = Tasks::with(1, {
-        let gate = Arc::clone(&gate);
-        move |_| gate.pass()
-    });
-    let short = Tasks::with(1, move |_| gate.open());
+    let [long, short] = long_and_short();
     injector.release(injector.publish(long.batch()));
     let watching = spawn(&injector, move |injector| work_watching(injector, watching, 1));
     let parked = spawn(&injector, move |injector| work_from(injector, parked, 1));
@@ -118,12 +123,7 @@ fn w2_two_submissions_wake_one_worker() {
 fn w3_the_throttle_passes_the_wake_up_on() {
     let injector = injector(2);
     let workers = [0, 1].map(|worker| parked(&injector, worker));
-    let gate = Gate::new();
-    let long = Tasks::with(1, {
-        let gate = Arc::clone(&gate);
-        move |_| gate.pass()
-    });
-    let short = Tasks::with(1, move |_| gate.open());
+    let [long, short] = long_and_short();
     injector.release(injector.publish(long.batch()));
     let workers = workers.map(|worker| spawn(&injector, move |injector| work_from(injector, worker, 1)));
     injector.release(injector.publish(short.batch()));
