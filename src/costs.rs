@@ -45,10 +45,10 @@
 
 use core::cell::Cell;
 
-use crate::batch::Run;
 use crate::grain::{Grain, TARGET_NANOS};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::each_thread;
+use crate::work::Run;
 
 /// What a wake costs in all: a loop that is known to be shorter is run by its caller alone.
 pub const WAKE_NANOS: u64 = 10_000;

@@ -48,4 +48,5 @@ pages! {
     decision_0011_lazy_joins = "decisions/0011-lazy-joins.md"
     decision_0012_giving_way = "decisions/0012-giving-way.md"
     decision_0013_short_tasks = "decisions/0013-short-tasks.md"
+    decision_0014_homes = "decisions/0014-homes.md"
 }

@@ -17,7 +17,7 @@
 //!
 //! - `P4`  *Drop waits.* After the last clone of a future has been dropped outside of its own tasks, all are finished.
 //! - `P6`  *Typed.* A task function is called with the parameter type it was written for: no cast is the user's.
-//! - `P5`  *It may outlive the pool.* A future owns a share of the queue, and a waiter is counted as a guest (W5).
+//! - `P5`  *It may outlive the pool.* A future has the [home](crate::batch::Home) of its batch (H1), and what its waiter runs is waited for (W5).
 //!
 //! Checked by: `p4_*`, `p5_*` in `loom_tests`, `proptests/tests/pool.rs`, and the examples that must not compile.
 
@@ -27,14 +27,12 @@ use core::ops::Range;
 use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
 use std::time::Duration;
 
-use crate::batch::{Batch, Handle, Outcome, Plan};
+use crate::batch::{Batch, Handle, Home, Outcome, Plan};
 use crate::costs::Estimate;
 use crate::disjoint::Disjoint;
 use crate::frame;
 use crate::grain::Grain;
-use crate::injector::Injector;
 use crate::pool::ZeroPool;
-use crate::sync::Arc;
 use crate::unwind::{self, Payload};
 use crate::worker;
 
@@ -97,24 +95,15 @@ use crate::worker;
 #[must_use = "a future waits for its tasks when it is dropped"]
 #[derive(Clone)]
 pub struct TaskFuture<'a> {
-    /// `None` for no tasks at all.
-    open: Option<Open>,
+    /// `None` for no tasks at all. P5: it keeps the home of its batch.
+    open: Option<Handle>,
     parameters: PhantomData<&'a ()>,
 }
 
-/// What outlives the pool (P5): the hold of the batch, and a share of the queue.
-#[derive(Clone)]
-struct Open {
-    handle: Handle,
-    injector: Arc<Injector>,
-}
-
-impl Open {
-    /// Parts from the clones, without a wait.
-    fn give_up(self) {
-        if let Some(last) = self.handle.part() {
-            self.injector.release(last);
-        }
+/// Parts from the clones, without a wait.
+fn give_up(handle: Handle) {
+    if let Some(last) = handle.part() {
+        Home::give_up(last);
     }
 }
 
@@ -145,13 +134,11 @@ impl TaskFuture<'_> {
     /// ```
     #[track_caller]
     pub fn wait(mut self) {
-        let Some(open) = &self.open else { return };
+        let Some(handle) = &self.open else { return };
         // A refusal leaves the future to its drop.
-        worker::wait_as_guest(&open.injector, &open.handle);
-        let outcome = open.handle.outcome();
-        if let Some(open) = self.open.take() {
-            open.give_up();
-        }
+        worker::wait_as_guest(handle.home(), handle);
+        let outcome = handle.outcome();
+        self.open.take().into_iter().for_each(give_up);
         match outcome {
             Outcome::Done => {}
             Outcome::Panicked(payload) => resume_unwind(payload),
@@ -175,7 +162,7 @@ impl TaskFuture<'_> {
     /// assert!(future.is_complete(), "there is nothing to do");
     /// ```
     pub fn is_complete(&self) -> bool {
-        self.open.as_ref().is_none_or(|open| open.handle.batch().latch().is_finished())
+        self.open.as_ref().is_none_or(|handle| handle.batch().latch().is_finished())
     }
 
     /// Blocks until all tasks have ended or `timeout` has passed; tells whether they have ended.
@@ -205,7 +192,7 @@ impl TaskFuture<'_> {
     /// assert!(future.wait_timeout(Duration::MAX));
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.open.as_ref().is_none_or(|open| worker::sleep_timeout(&open.injector, &open.handle, timeout))
+        self.open.as_ref().is_none_or(|handle| worker::sleep_timeout(handle.home(), handle, timeout))
     }
 }
 
@@ -246,23 +233,18 @@ impl TaskFuture<'static> {
     /// pool.submit_task(look, text).detach();
     /// ```
     pub fn detach(mut self) {
-        if let Some(open) = self.open.take() {
-            open.give_up();
-        }
+        self.open.take().into_iter().for_each(give_up);
     }
 }
 
 impl Drop for TaskFuture<'_> {
     fn drop(&mut self) {
-        let Some(Open { handle, injector }) = self.open.take() else {
-            return;
-        };
-        let Some(last) = handle.part() else { return };
+        let Some(last) = self.open.take().and_then(Handle::part) else { return };
         // P4: inside of its own task it must not wait for itself.
         if !frame::is_inside_batch(last.batch()) {
-            worker::wait_as_guest(&injector, &last);
+            worker::wait_as_guest(last.home(), &last);
         }
-        injector.release(last);
+        Home::give_up(last);
     }
 }
 
@@ -406,8 +388,7 @@ impl ZeroPool {
             // SAFETY: the future borrows the parameters and waits, and the function is `Send + Sync`. What else there is to
             // keep, the documentation of this surface leaves to the caller.
             let batch = unsafe { self.injector().storing(Submitted { task, parameters }, run, plan) };
-            let injector = Arc::clone(self.injector());
-            Open { handle: injector.publish(batch), injector }
+            self.injector().publish(batch)
         });
         TaskFuture { open, parameters: PhantomData }
     }

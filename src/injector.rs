@@ -38,9 +38,6 @@
 //!   parked worker.
 //! - `W2`  *Throttle.* A submission wakes at most one worker, and none while one is looking.
 //! - `W3`  *Passed on.* A looking worker that found work wakes the next one if there is more: a burst reaches all.
-//! - `W5`  *Guests are awaited.* A thread that waits for a batch that was submitted and claims tasks of it is counted as a
-//!   guest before its claim and until its completion. Who has seen all workers leave and the guests at zero has seen
-//!   every claimed task finished.
 //! - `W4`  *Close after work.* A worker that is refused a sleep sees everything submitted before the close.
 //!
 //! # Orderings
@@ -63,32 +60,19 @@
 //!
 //! Checked by: `w1_*` to `w4_*` in `loom_tests`.
 
+use core::ops::Deref;
 use core::ptr::NonNull;
-use core::task::Waker;
-use std::time::Duration;
 
-use crate::batch::{Batch, Claim, Depot, Handle, Plan, Run, Work};
-use crate::costs::Costs;
+use crate::batch::{Batch, Claim, Handle, Home, Plan, Run, Work};
 use crate::idle::{Announced, Idle, Looking, Seat, Woken};
-use crate::latch::{Latch, Lot, Sleeper, Ticket};
-use crate::queue::{Node, Queue};
-use crate::reclaim::Domain;
 use crate::sync::Arc;
 use crate::sync::atomic::{Ordering, fence};
-use crate::turns::Turns;
-use crate::unwind;
 
-/// The global queue of one pool with its sleeping workers and waiters.
+/// The global queue of one pool with its sleeping workers. What waiters need of it, too, is in its [`Home`].
 #[derive(Debug)]
 pub struct Injector {
-    queue: Queue<Batch>,
+    home: Arc<Home>,
     idle: Idle,
-    lot: Lot,
-    domain: Domain,
-    depot: Arc<Depot>,
-    guests: Latch,
-    costs: Costs,
-    turns: Turns,
     crowd: u32,
 }
 
@@ -101,22 +85,21 @@ const RUN: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 impl Injector {
     /// Makes an empty injector for `workers` workers.
     pub fn new(workers: usize) -> Self {
-        Self::recycling(workers, RUN, Depot::MAGAZINE)
+        Self::recycling(workers, RUN, Home::MAGAZINE)
     }
 
     /// Makes one whose batches are unlinked in runs of so many, and travel as nodes in magazines of so many.
     pub fn recycling(workers: usize, run: u32, magazine: usize) -> Self {
         Self {
-            queue: Queue::new(Batch::sentinel(), run),
+            home: Home::new(run, magazine),
             idle: Idle::new(workers),
-            lot: Lot::new(),
-            domain: Domain::new(),
-            depot: Depot::new(magazine),
-            guests: Latch::idle(),
-            costs: Costs::new(),
-            turns: Turns::new(),
             crowd: u32::try_from(CROWD * workers).unwrap_or(u32::MAX).saturating_add(2 * run),
         }
+    }
+
+    /// Returns the home of its batches.
+    pub fn home(&self) -> &Arc<Home> {
+        &self.home
     }
 
     /// Takes the seat of `worker`, on that worker's thread.
@@ -136,7 +119,7 @@ impl Injector {
     /// - As for [`Batch::new`].
     pub unsafe fn batch(&self, work: Work, plan: Plan) -> Box<Batch> {
         // SAFETY: passed on to the caller.
-        unsafe { Depot::batch(&self.depot, work, plan) }
+        unsafe { Home::batch(&self.home, work, plan) }
     }
 
     /// Makes a batch to be published here whose node keeps the context. The batch never drops it.
@@ -146,7 +129,7 @@ impl Injector {
     /// - As for [`Batch::new`], of a context that points to a `T`.
     pub unsafe fn storing<T>(&self, context: T, run: Run, plan: Plan) -> Box<Batch> {
         // SAFETY: passed on to the caller.
-        unsafe { Depot::storing(&self.depot, context, run, plan) }
+        unsafe { Home::storing(&self.home, context, run, plan) }
     }
 
     /// Queues `batch` behind all others and wakes a worker if that is needed (W2).
@@ -155,17 +138,12 @@ impl Injector {
         // SAFETY: just made from a box, and the only handle.
         let handle = unsafe { Handle::new(batch) };
         // SAFETY: from a box, never linked, and the queue's hold keeps it until it is unlinked (N1).
-        unsafe { self.queue.push(batch, &self.domain.pin()) };
+        unsafe { self.queue().push(batch, &self.domain().pin()) };
         // ORDERING: SeqCst; pairs with the fences in `found` and `announce` [W-fence]. If ours is first, they see the
         // batch; if theirs is first, we see them left or parked.
         fence(Ordering::SeqCst);
         self.idle.notify();
         handle
-    }
-
-    /// Returns what is known of the tasks that ran here.
-    pub fn costs(&self) -> &Costs {
-        &self.costs
     }
 
     /// Tells whether a submission would wake a worker now. The answer may be old when it is there.
@@ -181,7 +159,7 @@ impl Injector {
 
     /// Claims tasks of the oldest batch that admits a worker, and joins it.
     pub fn take(&self) -> Option<Claim> {
-        self.queue.scan(&self.domain.pin(), Batch::join)
+        self.queue().scan(&self.domain().pin(), Batch::join)
     }
 
     /// Ends a successful search: leaves the looking state, then looks again and passes the wake-up on (W3).
@@ -200,7 +178,7 @@ impl Injector {
 
     /// Returns the number of the newest batch: what was submitted since has another one.
     pub fn newest(&self) -> u32 {
-        self.queue.newest(&self.domain.pin())
+        self.queue().newest(&self.domain().pin())
     }
 
     /// Ends a search in vain: announces the sleep, then looks again. The caller then [`sleep`](Self::sleep)s.
@@ -220,11 +198,6 @@ impl Injector {
         self.idle.is_popped(announced)
     }
 
-    /// Returns the turns of those who would sleep.
-    pub fn turns(&self) -> &Turns {
-        &self.turns
-    }
-
     /// Sleeps until woken.
     pub fn sleep(&self, announced: Announced) -> Woken {
         self.idle.sleep(announced)
@@ -232,8 +205,8 @@ impl Injector {
 
     /// Wakes somebody if there is something to claim (W1). After `announce` that may be the caller itself.
     fn pass_on(&self) {
-        let guard = self.domain.pin();
-        let more = self.queue.scan(&guard, |batch| batch.is_claimable().then_some(()));
+        let guard = self.domain().pin();
+        let more = self.queue().scan(&guard, |batch| batch.is_claimable().then_some(()));
         drop(guard);
         if more.is_some() {
             self.idle.notify();
@@ -243,67 +216,7 @@ impl Injector {
     /// Tells whether so much is queued that a caller who can do its work alone had better. While all workers are busy, what
     /// callers have run by themselves lies behind the oldest batch that still admits one.
     pub fn is_crowded(&self) -> bool {
-        self.queue.len(&self.domain.pin()) > self.crowd
-    }
-
-    /// Unlinks what is spent at the head, now and then: owed by who has claimed of a batch through its handle.
-    pub fn sweep_after(&self, handle: &Handle) {
-        if handle.place().is_multiple_of(self.queue.run()) {
-            self.queue.scan(&self.domain.pin(), |batch| (!batch.is_spent()).then_some(()));
-        }
-    }
-
-    /// Claims tasks of the batch as a guest, who calls [`leave`](Self::leave) after the participation (W5).
-    pub fn visit(&self, handle: &Handle) -> Option<Claim> {
-        self.guests.begin();
-        let claim = handle.join();
-        if claim.is_none() {
-            self.leave();
-        }
-        claim
-    }
-
-    /// Counts a guest out.
-    pub fn leave(&self) {
-        if self.guests.complete(1).wake {
-            self.lot.wake(self.guests.key(), Sleeper::wake);
-        }
-    }
-
-    /// Blocks until no guest is left.
-    pub fn wait_for_guests(&self) {
-        self.guests.wait(&self.lot);
-    }
-
-    /// Counts a participation as finished.
-    pub fn complete(&self, claim: Claim) {
-        claim.complete(&self.domain, &self.lot);
-    }
-
-    /// Blocks until the batch is finished, without running any of its tasks.
-    pub fn wait(&self, handle: &Handle) {
-        handle.batch().latch().wait(&self.lot);
-    }
-
-    /// Blocks until the batch is finished or the time is over; tells whether it is finished.
-    pub fn wait_timeout(&self, handle: &Handle, timeout: Duration) -> bool {
-        handle.batch().latch().wait_timeout(&self.lot, timeout)
-    }
-
-    /// Enters a waker to be called when the batch is finished; `None` if it is.
-    pub fn enter(&self, handle: &Handle, waker: Waker) -> Option<Ticket> {
-        self.lot.enter(handle.batch().latch(), Sleeper::Task(waker))
-    }
-
-    /// Takes a waker back that need not be called any more.
-    pub fn withdraw(&self, handle: &Handle, ticket: Ticket) {
-        let gone = self.lot.leave(handle.batch().latch().key(), ticket);
-        unwind::quietly(|| drop(gone));
-    }
-
-    /// Gives a handle up.
-    pub fn release(&self, handle: Handle) {
-        handle.release(&self.domain);
+        self.queue().len(&self.domain().pin()) > self.crowd
     }
 
     /// Closes: parked workers wake to leave, and those that would park are told to.
@@ -312,9 +225,17 @@ impl Injector {
     }
 }
 
+impl Deref for Injector {
+    type Target = Home;
+
+    fn deref(&self) -> &Home {
+        &self.home
+    }
+}
+
 impl Drop for Injector {
     fn drop(&mut self) {
-        // N5: before the nodes that the queue and the reclaimer still have come home.
-        self.depot.close();
+        // H1: nobody is left who publishes, or works.
+        self.home.dissolve();
     }
 }

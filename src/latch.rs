@@ -16,7 +16,7 @@
 //!
 //! | step | change of the word | who |
 //! |---|---|---|
-//! | begin | plus a task | a guest, before it claims; see `W5` of the [injector](crate::injector) |
+//! | begin `k` | plus `k` tasks | who unlinks batches, for a latch that [counts](crate::batch::Afloat) them |
 //! | complete `k` | minus `k` tasks | who claimed them; once per participation |
 //! | release | minus HANDLE or QUEUE; none if nothing else is left | the handle; the winner of the unlinking |
 //! | announce | or WAITERS, under the lock of the sleeper's bucket | who is about to sleep |
@@ -44,7 +44,7 @@
 //! | subtract | Acquire | `[N-last]` other side, for the last holder |
 //! | load of who releases | Acquire | the same, for a sole holder |
 //! | load of a waiter | Acquire | `[L-done]` other side |
-//! | begin | Relaxed | carried by the claim that follows it, `[B-claim]` |
+//! | begin | Relaxed | carried by the unlinking that follows it, `[Q-tally]` |
 //! | announce | Acquire | `[L-done]` other side, for a sleeper that is refused; L3 rests on the word's modification order and on the lock |
 //!
 //! # Progress
@@ -91,6 +91,18 @@ pub struct Completion {
     pub wake: bool,
     /// Nobody holds the node any more: the caller alone may touch it, and retires it (N2).
     pub last: bool,
+    /// The batch is finished by it, and the queue had let it go before (W5).
+    pub afloat: bool,
+}
+
+/// What a release found out.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// Nobody holds the node any more: the caller alone may touch it, and retires it (N2).
+    pub last: bool,
+    /// All tasks were finished.
+    pub finished: bool,
 }
 
 /// The count of unfinished tasks and holders of one node.
@@ -119,10 +131,10 @@ impl Latch {
         Self { word: AtomicU64::new(0) }
     }
 
-    /// Counts one more unfinished task, before it is claimed.
-    pub fn begin(&self) {
-        // ORDERING: Relaxed; the claim that follows carries it to who finds the batch taken [B-claim].
-        self.word.fetch_add(TASK, Ordering::Relaxed);
+    /// Counts so many more unfinished tasks.
+    pub fn begin(&self, tasks: u64) {
+        // ORDERING: Relaxed; what follows carries it to who is to see it [Q-tally].
+        self.word.fetch_add(tasks * TASK, Ordering::Relaxed);
     }
 
     /// Counts `tasks` tasks as finished.
@@ -136,15 +148,18 @@ impl Latch {
         Completion {
             wake: before / TASK == tasks && before & WAITERS != 0,
             last: before & !WAITERS == tasks * TASK,
+            afloat: before / TASK == tasks && before & Hold::Queue as u64 == 0,
         }
     }
 
-    /// Takes one hold away; tells whether it was the last. A sole holder shares the word with nobody, and leaves it as it is.
-    #[must_use]
-    pub fn release(&self, hold: Hold) -> bool {
+    /// Takes one hold away. A sole holder shares the word with nobody, and leaves it as it is.
+    pub fn release(&self, hold: Hold) -> Released {
         // ORDERING: Acquire; pairs with the Release of those who had the other holds [N-last].
-        let is_sole = self.word.load(Ordering::Acquire) & !WAITERS == hold as u64;
-        is_sole || self.subtract(hold as u64) & !WAITERS == hold as u64
+        let mut before = self.word.load(Ordering::Acquire);
+        if before & !WAITERS != hold as u64 {
+            before = self.subtract(hold as u64);
+        }
+        Released { last: before & !WAITERS == hold as u64, finished: before < TASK }
     }
 
     /// Subtracts and returns the word before.

@@ -77,6 +77,7 @@ mod floors {
     pub mod sync;
     pub mod turns;
     pub mod unwind;
+    pub mod work;
     pub mod worker;
 }
 

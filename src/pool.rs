@@ -1,15 +1,16 @@
 //! The pool: its workers' threads, from the first to the last.
 //!
 //! ```text
-//!   ZeroPool ─┬─ Arc ──▶ Injector ◀── Arc ─┬─ worker 0, 1, .. (threads)
-//!             └─ join handles               └─ futures, which may outlive the pool
+//!   ZeroPool ─┬─ Arc ──▶ Injector ◀── Arc ── worker 0, 1, .. (threads)
+//!             └─ join handles │
+//!                            Arc ──▶ Home ◀── batches ◀── futures, which may outlive the pool
 //! ```
 //!
 //! # Shutdown
 //!
 //! | who drops the pool | what happens |
 //! |---|---|
-//! | a thread outside of its tasks | close; join the workers, who run all that is queued; wait for the guests |
+//! | a thread outside of its tasks | close; join the workers, who run all that is queued; wait for what others run of it (W5) |
 //! | a task of the pool, a waker or a handler that it calls | close, and nothing else: the workers run all that is queued and end by themselves |
 //! | a forked child, which has a copy without the workers | nothing: what they held is leaked |
 //!
@@ -107,11 +108,11 @@ impl ZeroPool {
             let body = move || {
                 // P8: handlers, and what they own, may let go of the pool.
                 let inside = ptr::null::<Batch>();
-                frame::enter(&*injector, inside, || handlers.start(worker));
+                frame::enter(injector.home().as_ref(), inside, || handlers.start(worker));
                 // SAFETY: each worker is started once.
                 let seat = unsafe { injector.seat(worker) };
                 worker::work(&injector, seat);
-                frame::enter(&*injector, inside, || {
+                frame::enter(injector.home().as_ref(), inside, || {
                     handlers.exit(worker);
                     unwind::quietly(|| drop(handlers));
                 });
@@ -134,7 +135,7 @@ impl ZeroPool {
         self.threads.len()
     }
 
-    pub(crate) fn injector(&self) -> &Arc<Injector> {
+    pub(crate) fn injector(&self) -> &Injector {
         &self.injector
     }
 
@@ -233,7 +234,7 @@ impl Drop for ZeroPool {
             return;
         }
         self.injector.close();
-        if frame::is_inside_pool(&*self.injector) {
+        if frame::is_inside_pool(self.injector.home().as_ref()) {
             // P8: the workers keep the injector alive and end by themselves.
             return;
         }
@@ -243,8 +244,8 @@ impl Drop for ZeroPool {
                 unwind::discard(payload);
             }
         }
-        // P7: the workers have run what they could find; what guests had claimed is finished when they leave.
-        self.injector.wait_for_guests();
+        // P7: the workers have run what they could find, and threads that wait run the rest.
+        self.injector.wait_for_all();
     }
 }
 

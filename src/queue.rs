@@ -23,7 +23,7 @@
 //! |---|---|---|---|
 //! | link | `last.next == null` | `last.next == node` | [`Queue::push`], linearization point |
 //! | help | `tail == t`, `t.next == n` | `tail == n` | anybody: push before it links, unlink before it moves `head` |
-//! | unlink | `head == h`, a run of spent nodes from `h` to before `n`, `tail` behind them | `head == n` | [`Queue::scan`]; the winner alone releases them |
+//! | unlink | `head == h`, a run of spent nodes from `h` to before `n`, `tail` behind them, the unfinished of them counted | `head == n` | [`Queue::scan`], [`Queue::drain`]; the winner alone releases them |
 //!
 //! Nodes are unlinked in runs of so many, as [`Queue::new`] is told. `head` and `tail` are the two lines that all threads meet
 //! at, and each unlinking writes the one and reads the other. Fewer than a run stay linked although they are spent; a scan
@@ -31,6 +31,9 @@
 //!
 //! A scan that found something asks for the next node's lines ahead of time: whoever takes it has to wait for them otherwise,
 //! as its producer wrote them last.
+//!
+//! Who unlinks unfinished nodes counts them *before* (`[Q-tally]`), so that whoever sees them gone from the list finds them in the
+//! [`Tally`], for as long as they are unfinished.
 //!
 //! # Invariants
 //!
@@ -51,7 +54,8 @@
 //! | help CAS, success | Release | `[Q-link]` passed on to who reads `tail` |
 //! | load of `tail` before an unlinking | Relaxed | `[Q-tail]` it cannot be older than the last link of the run, which we acquired |
 //! | load of `next` in a run | Relaxed | read before, with Acquire, and written once |
-//! | unlink CAS, success | Release | `[Q-link]` passed on to who reads `head`; `[Q-tail]` whoever sees the new head sees a tail past the old one |
+//! | load of `next` in `drain` | Relaxed | all links happened before, as its caller owes |
+//! | unlink CAS, success | Release | `[Q-link]` passed on to who reads `head`; `[Q-tail]` whoever sees the new head sees a tail past the old one; `[Q-tally]` and the count of what is unfinished |
 //! | help and unlink CAS, failure | Relaxed | nothing is read through the value |
 //!
 //! # Progress
@@ -70,7 +74,6 @@
 //! Checked by: `q1_*` to `q5_*` in `loom_tests`, the histories in `proptests`.
 
 use core::fmt;
-use core::mem;
 use core::ptr::{self, NonNull};
 
 use crossbeam_utils::CachePadded;
@@ -97,30 +100,50 @@ pub unsafe trait Node: Retire {
     /// Tells whether the node gives nothing to visitors any more, for good.
     fn is_spent(&self) -> bool;
 
-    /// Takes the queue's hold of the node away. Without a guard, the whole queue is gone and no thread is left that
-    /// reached the node through it.
+    /// Tells whether what the node stands for has ended, for good.
+    fn is_finished(&self) -> bool;
+
+    /// Takes the queue's hold of the node away; tells whether the node was finished by then. Without a guard, the whole queue is gone
+    /// and no thread is left that reached the node through it.
     ///
     /// # Safety
     ///
     /// - `node` was unlinked by the caller, who calls this once and does not touch the node afterwards.
-    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>);
+    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) -> bool;
+}
+
+/// Counts nodes that leave the queue unfinished.
+pub trait Tally: Default {
+    /// Counts nodes that are about to leave.
+    fn begin(&self, nodes: u64);
+
+    /// Counts out those that are finished, or did not leave.
+    fn end(&self, nodes: u64);
+}
+
+/// For nodes that are finished as soon as they are spent.
+impl Tally for () {
+    fn begin(&self, _: u64) {}
+
+    fn end(&self, _: u64) {}
 }
 
 /// A FIFO of nodes of type `N`.
-pub struct Queue<N: Node> {
+pub struct Queue<N: Node, T: Tally = ()> {
     head: CachePadded<AtomicPtr<N>>,
     tail: CachePadded<AtomicPtr<N>>,
     /// How many nodes are unlinked at once.
     run: u32,
+    tally: T,
 }
 
 // SAFETY: the queue hands out shared references to nodes on every thread and frees them on any, which `N: Send +
 // Sync` allows; its own words are atomics.
-unsafe impl<N: Node + Send + Sync> Send for Queue<N> {}
+unsafe impl<N: Node + Send + Sync, T: Tally + Send> Send for Queue<N, T> {}
 // SAFETY: as above.
-unsafe impl<N: Node + Send + Sync> Sync for Queue<N> {}
+unsafe impl<N: Node + Send + Sync, T: Tally + Sync> Sync for Queue<N, T> {}
 
-impl<N: Node> Queue<N> {
+impl<N: Node, T: Tally> Queue<N, T> {
     /// Makes a queue whose first dummy is `sentinel`, a spent node, and which unlinks `run` nodes at once.
     pub fn new(sentinel: Box<N>, run: u32) -> Self {
         debug_assert!(sentinel.is_spent(), "Q5: the sentinel must have nothing to give");
@@ -130,7 +153,13 @@ impl<N: Node> Queue<N> {
             head: CachePadded::new(AtomicPtr::new(sentinel)),
             tail: CachePadded::new(AtomicPtr::new(sentinel)),
             run,
+            tally: T::default(),
         }
+    }
+
+    /// Returns what counts the nodes that left unfinished.
+    pub fn tally(&self) -> &T {
+        &self.tally
     }
 
     /// Links `node` behind all others.
@@ -195,6 +224,21 @@ impl<N: Node> Queue<N> {
         }
     }
 
+    /// Unlinks all nodes but the newest, spent or not. All links happened before.
+    pub fn drain(&self, guard: &Guard) {
+        loop {
+            // ORDERING: Acquire; pairs with the unlink CAS [Q-link], [Q-tail].
+            let head = self.head.load(Ordering::Acquire);
+            // SAFETY: reached through `head` under `guard`, as in `scan`.
+            // ORDERING: Relaxed; the link happened before.
+            let next = unsafe { Self::reached(head, guard) }.next().load(Ordering::Relaxed);
+            if next.is_null() {
+                return;
+            }
+            self.unlink(head, head, next, guard);
+        }
+    }
+
     /// Returns how many nodes are unlinked at once.
     pub fn run(&self) -> u32 {
         self.run
@@ -237,23 +281,39 @@ impl<N: Node> Queue<N> {
         if self.tail.load(Ordering::Relaxed) == last {
             self.help(last, end);
         }
-        // ORDERING: Release; pairs with the Acquire load of `head` [Q-link], [Q-tail]. A failure means that another
+        let mut unfinished = 0;
+        Self::each(first, end, guard, |node| unfinished += u64::from(!node.is_finished()));
+        // [Q-tally]: counted before anybody can see that they are gone.
+        if unfinished > 0 {
+            self.tally.begin(unfinished);
+        }
+        // ORDERING: Release; pairs with the Acquire load of `head` [Q-link], [Q-tail], [Q-tally]. A failure means that another
         // thread unlinked `first`, and nothing is read through the value.
         let unlink = self.head.compare_exchange(first, end, Ordering::Release, Ordering::Relaxed);
         if unlink.is_ok() {
-            let mut at = first;
-            while at != end {
-                // SAFETY: reached by the scan of our caller, under `guard`.
-                let next = unsafe { Self::reached(at, guard) }.next();
-                // ORDERING: Relaxed; the scan has acquired the link, which is written once.
-                let next = next.load(Ordering::Relaxed);
-                // SAFETY: a node that was reached is not null.
-                let node = unsafe { NonNull::new_unchecked(mem::replace(&mut at, next)) };
+            Self::each(first, end, guard, |node| {
                 // SAFETY: Q4: the CAS on `head` succeeds once per run, and we leave the node alone from here on.
-                unsafe { N::unlinked(node, Some(guard)) };
-            }
+                let finished = unsafe { N::unlinked(NonNull::from(node), Some(guard)) };
+                // Its end counts it out.
+                unfinished -= u64::from(!finished);
+            });
+        }
+        if unfinished > 0 {
+            self.tally.end(unfinished);
         }
         unlink.is_ok()
+    }
+
+    /// Calls `body` for the nodes from `first` to before `end`, which a scan has passed under `guard`.
+    fn each(first: *mut N, end: *mut N, guard: &Guard, mut body: impl FnMut(&N)) {
+        let mut at = first;
+        while at != end {
+            // SAFETY: reached by the scan of our caller, under `guard`.
+            let node = unsafe { Self::reached(at, guard) };
+            // ORDERING: Relaxed; the scan has acquired the link, which is written once.
+            at = node.next().load(Ordering::Relaxed);
+            body(node);
+        }
     }
 
     /// Turns a pointer that was reached through the queue into a reference.
@@ -270,7 +330,7 @@ impl<N: Node> Queue<N> {
     }
 }
 
-impl<N: Node> Drop for Queue<N> {
+impl<N: Node, T: Tally> Drop for Queue<N, T> {
     fn drop(&mut self) {
         // ORDERING: Relaxed; whatever made `&mut self` possible synchronises.
         let mut at = self.head.load(Ordering::Relaxed);
@@ -285,7 +345,7 @@ impl<N: Node> Drop for Queue<N> {
     }
 }
 
-impl<N: Node> fmt::Debug for Queue<N> {
+impl<N: Node, T: Tally> fmt::Debug for Queue<N, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue").finish_non_exhaustive()
     }

@@ -43,13 +43,13 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::thread;
 use std::time::Duration;
 
-use crate::batch::{Batch, Handle, Plan};
+use crate::batch::{Batch, Handle, Home, Plan};
 use crate::grain::Grain;
 use crate::injector::Injector;
 use crate::latch::Ticket;
 use crate::pool::ZeroPool;
+use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicU32, Ordering};
-use crate::sync::{Arc, UnsafeCell};
 use crate::unwind::{self, Payload};
 use crate::worker;
 
@@ -167,7 +167,6 @@ impl<T> Errand<T> {
 
 struct Open {
     handle: Handle,
-    injector: Arc<Injector>,
     /// Where the waker of the last poll stands.
     ticket: Option<Ticket>,
 }
@@ -197,7 +196,7 @@ impl<T: 'static> JoinHandle<T> {
     /// ```
     pub fn join(mut self) -> thread::Result<T> {
         let open = self.open();
-        worker::wait_as_guest(&open.injector, &open.handle);
+        worker::wait_as_guest(open.handle.home(), &open.handle);
         self.finish()
     }
 
@@ -247,7 +246,7 @@ impl<T: 'static> JoinHandle<T> {
     /// ```
     pub fn join_timeout(mut self, timeout: Duration) -> Result<thread::Result<T>, Self> {
         let open = self.open();
-        if worker::sleep_timeout(&open.injector, &open.handle, timeout) {
+        if worker::sleep_timeout(open.handle.home(), &open.handle, timeout) {
             Ok(self.finish())
         } else {
             Err(self)
@@ -273,11 +272,11 @@ const GONE: &str = "the handle has been awaited to its end";
 
 impl Open {
     fn give_up(self) {
-        let Self { handle, injector, ticket } = self;
+        let Self { handle, ticket } = self;
         if let Some(ticket) = ticket {
-            injector.withdraw(&handle, ticket);
+            handle.home().withdraw(&handle, ticket);
         }
-        injector.release(handle);
+        Home::give_up(handle);
     }
 }
 
@@ -285,12 +284,12 @@ impl<T: 'static> Future for JoinHandle<T> {
     type Output = thread::Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Open { handle, injector, ticket } = self.open();
+        let Open { handle, ticket } = self.open();
         if let Some(old) = ticket.take() {
-            injector.withdraw(handle, old);
+            handle.home().withdraw(handle, old);
         }
         // J2: the waker of this poll, and no older one, is called when the task ends.
-        *ticket = injector.enter(handle, context.waker().clone());
+        *ticket = handle.home().enter(handle, context.waker().clone());
         if ticket.is_some() { Poll::Pending } else { Poll::Ready(self.finish()) }
     }
 }
@@ -383,11 +382,9 @@ impl ZeroPool {
             unsafe { Errand::run::<F>(errand) };
             None
         };
-        let injector = Arc::clone(self.injector());
         // SAFETY: the closure is `Send` and owns what it needs, and so does its result.
-        let batch = unsafe { batch_of(&injector, task) };
-        let handle = injector.publish(batch);
-        let open = Some(Open { handle, injector, ticket: None });
+        let batch = unsafe { batch_of(self.injector(), task) };
+        let open = Some(Open { handle: self.injector().publish(batch), ticket: None });
         JoinHandle { open, errand, result: PhantomData }
     }
 }

@@ -32,7 +32,7 @@ use core::mem;
 use core::ptr;
 use std::time::Duration;
 
-use crate::batch::{Batch, Claim, Handle, Pile, Work};
+use crate::batch::{Batch, Claim, Handle, Home, Pile, Work};
 use crate::costs::{Costs, Estimate};
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
@@ -97,23 +97,23 @@ fn search(injector: &Injector, looking: &mut Option<Looking>, pace: &mut Pace) -
 }
 
 /// Runs what was claimed and claims more, to the end of the participation.
-pub fn participate(injector: &Injector, mut claim: Claim) {
-    run_out(injector, &mut claim);
-    complete(injector, claim);
+pub fn participate(home: &Home, mut claim: Claim) {
+    run_out(home, &mut claim);
+    complete(home, claim);
 }
 
 /// Like [`participate`], and remembers what a task took.
-pub fn participate_measured(injector: &Injector, mut claim: Claim) {
+pub fn participate_measured(home: &Home, mut claim: Claim) {
     let watch = Stopwatch::start();
-    run_out(injector, &mut claim);
-    injector.costs().learn(claim.batch().function(), claim.tasks(), watch.nanos());
-    complete(injector, claim);
+    run_out(home, &mut claim);
+    home.costs().learn(claim.batch().function(), claim.tasks(), watch.nanos());
+    complete(home, claim);
 }
 
 /// Runs what was claimed and claims more, until there is nothing more to claim.
-fn run_out(injector: &Injector, claim: &mut Claim) {
+fn run_out(home: &Home, claim: &mut Claim) {
     // R4: the claim holds the batch, so that no guard is needed.
-    frame::enter(injector, ptr::from_ref(claim.batch()), || {
+    frame::enter(home, ptr::from_ref(claim.batch()), || {
         loop {
             claim.run();
             if !claim.advance(None) {
@@ -124,9 +124,9 @@ fn run_out(injector: &Injector, claim: &mut Claim) {
 }
 
 /// Counts a participation as finished.
-fn complete(injector: &Injector, claim: Claim) {
+fn complete(home: &Home, claim: Claim) {
     // P8: a waker is foreign code, which may let go of the pool. It is inside of no batch, as ours may be gone.
-    frame::enter(injector, ptr::null::<Batch>(), || injector.complete(claim));
+    frame::enter(home, ptr::null::<Batch>(), || home.complete(claim));
 }
 
 /// Blocks until the batch is finished, and runs those of its tasks that nobody has claimed (P1). The caller does nothing
@@ -135,17 +135,17 @@ fn complete(injector: &Injector, claim: Claim) {
 /// # Panics
 ///
 /// If the current thread is inside a task of this very batch.
-pub fn wait(injector: &Injector, handle: &Handle) {
+pub fn wait(home: &Home, handle: &Handle) {
     refuse_own(handle);
-    help(injector, handle);
-    sleep_until(injector, handle);
+    help(home, handle);
+    sleep_until(home, handle);
 }
 
 /// Runs those tasks of the batch that nobody has claimed (P1).
-pub fn help(injector: &Injector, handle: &Handle) {
+pub fn help(home: &Home, handle: &Handle) {
     if let Some(claim) = handle.claim() {
-        participate(injector, claim);
-        injector.sweep_after(handle);
+        participate(home, claim);
+        home.sweep_after(handle);
     }
 }
 
@@ -181,70 +181,69 @@ fn settle(injector: &Injector, handle: Handle) -> Option<Payload> {
 }
 
 /// Blocks until the batch is finished, without running any of its tasks.
-pub fn sleep_until(injector: &Injector, handle: &Handle) {
+pub fn sleep_until(home: &Home, handle: &Handle) {
     let latch = handle.batch().latch();
     if latch.is_finished() {
         return;
     }
     // S4: they would wait as long.
     pending::publish_all();
-    injector.turns().give_way(TURNS, || latch.is_finished());
-    injector.wait(handle);
+    home.turns().give_way(TURNS, || latch.is_finished());
+    home.wait(handle);
 }
 
 /// Blocks until the batch is finished or the time is over, without running any of its tasks; tells whether it is finished.
-pub fn sleep_timeout(injector: &Injector, handle: &Handle, timeout: Duration) -> bool {
+pub fn sleep_timeout(home: &Home, handle: &Handle, timeout: Duration) -> bool {
     if !handle.batch().latch().is_finished() {
         // S4: as above.
         pending::publish_all();
     }
-    injector.wait_timeout(handle, timeout)
+    home.wait_timeout(handle, timeout)
 }
 
-/// Blocks like [`wait`]; takes part only if the batch admits one more, and as a guest, who may stay when the pool is
-/// dropped.
+/// Blocks like [`wait`]; takes part only if the batch admits one more, and as a guest, who may still run a task when the
+/// pool is dropped.
 ///
 /// # Panics
 ///
 /// If the current thread is inside a task of this very batch.
-pub fn wait_as_guest(injector: &Injector, handle: &Handle) {
+pub fn wait_as_guest(home: &Home, handle: &Handle) {
     refuse_own(handle);
     if handle.batch().is_claimable()
-        && let Some(claim) = injector.visit(handle)
+        && let Some(claim) = handle.join()
     {
         // A single task is claimed as one whatever it takes.
         let (function, tasks) = (handle.batch().function(), handle.batch().tasks());
         let is_due = |known: Estimate| Costs::is_due(known, known.nanos(tasks));
-        if tasks > 1 && injector.costs().known(function).is_none_or(is_due) {
-            participate_measured(injector, claim);
+        if tasks > 1 && home.costs().known(function).is_none_or(is_due) {
+            participate_measured(home, claim);
         } else {
-            participate(injector, claim);
+            participate(home, claim);
         }
-        injector.leave();
-        injector.sweep_after(handle);
+        home.sweep_after(handle);
     }
-    sleep_until(injector, handle);
+    sleep_until(home, handle);
 }
 
 /// Blocks until every batch of the pile is finished, those that are put down meanwhile by their tasks too, and runs what
 /// nobody has claimed (P1). Gives the handles up; returns the first panic's payload that was found.
-pub fn wait_for_all(injector: &Injector, pile: &Pile) -> Option<Payload> {
+pub fn wait_for_all(home: &Home, pile: &Pile) -> Option<Payload> {
     let mut first = None;
     loop {
         let begun = Pile::new();
         let mut any = false;
         for handle in pile.take() {
             any = true;
-            help(injector, &handle);
+            help(home, &handle);
             begun.put(handle);
         }
         if !any {
             return first;
         }
         for handle in begun.take() {
-            sleep_until(injector, &handle);
+            sleep_until(home, &handle);
             unwind::keep_first(&mut first, handle.payload());
-            injector.release(handle);
+            home.release(handle);
         }
     }
 }

@@ -74,13 +74,18 @@ unsafe impl Node for Number {
         self.taken.load(Ordering::Relaxed)
     }
 
-    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) {
+    fn is_finished(&self) -> bool {
+        self.is_spent()
+    }
+
+    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) -> bool {
         match guard {
             // SAFETY: the queue alone holds a number, and has unlinked it once.
             Some(guard) => unsafe { guard.retire(node) },
             // SAFETY: the queue is gone, and numbers come from boxes.
             None => drop(unsafe { Box::from_raw(node.as_ptr()) }),
         }
+        true
     }
 }
 

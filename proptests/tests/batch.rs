@@ -6,6 +6,7 @@ use std::hint;
 use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -177,34 +178,36 @@ fn b6_two_clones_go_at_once() {
     }
 }
 
-/// A guest claims the only task and is long about it. Whoever finds the batch taken, and then no guest, finds the task
-/// finished: that is all that a pool which is dropped can look at.
+/// A thread that waits claims the only task and is long about it. Whoever finds the batch taken, and then waits for all, finds the
+/// task finished: that is all that a pool which is dropped can do.
 #[test]
-fn w5_who_sees_no_guest_sees_their_tasks_finished() {
-    let _watchdog = watch("w5_who_sees_no_guest_sees_their_tasks_finished", DEADLINE);
+fn w5_who_waits_for_all_sees_it_finished() {
+    let _watchdog = watch("w5_who_waits_for_all_sees_it_finished", DEADLINE);
     let batches = if cfg!(miri) { 10 } else { 5_000 };
-    with_idle_batches(batches, |injector, handles| {
-        let turn = AtomicUsize::new(0);
-        let be_guest = |(step, handle): (usize, &Handle)| {
-            wait_until(|| turn.load(Ordering::Relaxed) > step);
-            let mut claim = injector.visit(handle).expect("nobody else is here");
+    let plan = Plan { tasks: 1, threads: 1, helpers: 1, grain: Grain::SINGLE };
+    with_injector(batches, |census, injector| {
+        let (give, taken) = mpsc::channel::<Handle>();
+        let be_guest = |(step, handle): (usize, Handle)| {
+            let mut claim = handle.join().expect("nobody else is here");
             (0..step % 4).for_each(|_| thread::yield_now());
             claim.run();
             injector.complete(claim);
-            injector.leave();
+            handle.part().into_iter().for_each(|last| injector.release(last));
         };
         thread::scope(|scope| {
-            let guest = scope.spawn(|| handles.iter().enumerate().for_each(be_guest));
-            for (step, handle) in handles.iter().enumerate() {
-                turn.store(step + 1, Ordering::Relaxed);
+            let guest = scope.spawn(|| taken.into_iter().enumerate().for_each(be_guest));
+            for step in 0..batches {
+                let handle = injector.publish(census.enrol(|| idle_batch(plan)));
+                give.send(handle.clone()).expect("the guest is there");
                 wait_until(|| !handle.batch().is_claimable());
-                injector.wait_for_guests();
+                injector.wait_for_all();
                 assert!(handle.batch().latch().is_finished(), "the guest is still at it, in step {step}");
+                handle.part().into_iter().for_each(|last| injector.release(last));
             }
+            drop(give);
             // A join, unlike the end of the scope, waits for the thread's registration to be dropped.
             guest.join().expect("the guest ends");
         });
-        handles.into_iter().for_each(|handle| injector.release(handle));
     });
 }
 

@@ -3,9 +3,10 @@
 use core::ops::Range;
 use core::ptr::NonNull;
 
-use super::{Batch, depot};
+use super::{Afloat, Batch, depot};
 use crate::grain::Grain;
 use crate::latch::Lot;
+use crate::queue::Tally;
 use crate::reclaim::Domain;
 use crate::unwind;
 
@@ -69,7 +70,7 @@ impl Claim {
     }
 
     /// Counts all that was claimed as finished, and wakes who waited for it.
-    pub fn complete(self, domain: &Domain, lot: &Lot) {
+    pub(super) fn complete(self, domain: &Domain, lot: &Lot, afloat: &Afloat) {
         debug_assert!(self.range.is_empty(), "B1: what was claimed was run");
         let batch = self.batch();
         let key = batch.latch.key();
@@ -81,6 +82,9 @@ impl Claim {
         }
         if completion.wake {
             lot.wake(key, |sleeper| unwind::quietly(|| sleeper.wake()));
+        }
+        if completion.afloat {
+            afloat.end(1);
         }
     }
 }

@@ -22,8 +22,8 @@
 //!   its retirement, so that nobody sees it but its new owner.
 //! - `N4`  *Bounded.* A pool keeps at most [`SLOTS`] magazines, and each thread one of fresh and one of retired nodes; what
 //!   comes beyond is freed.
-//! - `N5`  *Nothing stays.* When the pool is gone, the nodes in its slots are freed, and those in a pocket when its thread
-//!   ends or works for another pool that is new to it.
+//! - `N5`  *Nothing stays.* When the pool goes, the nodes in its slots are freed, and those in a pocket when its thread
+//!   lets the pool go, ends, or works for another pool that is new to it. Orphans are freed with the last share of the home.
 //!
 //! # Orderings
 //!
@@ -33,13 +33,13 @@
 //! | slot: take and close, swap | Acquire | `[N-slot]` other side |
 //! | slot: load before either | Relaxed | a hint, which the exchange confirms |
 //! | orphans: push, CAS | Release | `[N-orphan]` the link, and all that its thread did to the node |
-//! | orphans: adopt and close, swap | Acquire | `[N-orphan]` other side: every push is a read-modify-write, so that the last one carries all |
-//! | orphans: load | Relaxed | a hint, or only compared and stored |
+//! | orphans: adopt, swap | Acquire | `[N-orphan]` other side: every push is a read-modify-write, so that the last one carries all |
+//! | orphans: load | Relaxed | a hint, or only compared and stored; at the end, what made `&mut self` possible synchronises |
 //!
 //! # Progress
 //!
 //! Putting and taking look at each slot once; a failed exchange means that another one succeeded there. A thread that ends
-//! leaves its retired nodes on a stack that is only taken as a whole.
+//! leaves its retired nodes on a stack that is only taken as a whole, and so does one that may not pin any more.
 //!
 //! # Alternatives turned down
 //!
@@ -53,7 +53,7 @@ use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 
-use super::{Batch, Plan, Run, Work};
+use super::{Batch, Home};
 use crate::reclaim::{Canary, Guard, Retire};
 use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::{Arc, each_thread};
@@ -66,7 +66,7 @@ const CLOSED: *mut Batch = ptr::dangling_mut();
 
 /// The nodes of one pool that nobody uses.
 #[derive(Debug)]
-pub struct Depot {
+pub(super) struct Depot {
     slots: [AtomicPtr<Batch>; SLOTS],
     /// Retired nodes of threads that have ended, for others to give to the reclaimer.
     orphans: AtomicPtr<Batch>,
@@ -75,42 +75,18 @@ pub struct Depot {
 
 impl Depot {
     /// How many nodes travel together in a pool.
-    pub const MAGAZINE: usize = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
+    pub(super) const MAGAZINE: usize = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 
     /// Makes an empty depot for magazines of so many nodes.
-    pub fn new(magazine: usize) -> Arc<Self> {
+    pub(super) fn new(magazine: usize) -> Self {
         let empty = || AtomicPtr::new(ptr::null_mut());
-        Arc::new(Self { slots: core::array::from_fn(|_| empty()), orphans: empty(), magazine })
-    }
-
-    /// Makes a batch that is in no queue yet, of a recycled node if there is one.
-    ///
-    /// # Safety
-    ///
-    /// - As for [`Batch::new`].
-    pub unsafe fn batch(home: &Arc<Self>, work: Work, plan: Plan) -> Box<Batch> {
-        let mut node = Self::node(home);
-        // SAFETY: passed on to the caller.
-        unsafe { node.fill(work, plan) };
-        node
-    }
-
-    /// Makes a batch whose node keeps the context.
-    ///
-    /// # Safety
-    ///
-    /// - As for [`Batch::storing`].
-    pub unsafe fn storing<T>(home: &Arc<Self>, context: T, run: Run, plan: Plan) -> Box<Batch> {
-        let mut node = Self::node(home);
-        // SAFETY: passed on to the caller.
-        unsafe { node.fill_storing(context, run, plan) };
-        node
+        Self { slots: core::array::from_fn(|_| empty()), orphans: empty(), magazine }
     }
 
     /// Returns a node that nobody sees, recycled or new.
-    fn node(home: &Arc<Self>) -> Box<Batch> {
+    pub(super) fn node(home: &Arc<Home>) -> Box<Batch> {
         let recycled = Pocket::with(home, |pocket| {
-            let fresh = NonNull::new(pocket.fresh.get()).or_else(|| NonNull::new(home.take()))?;
+            let fresh = NonNull::new(pocket.fresh.get()).or_else(|| NonNull::new(home.depot().take()))?;
             pocket.fresh.set(below(fresh));
             Some(fresh)
         });
@@ -123,8 +99,8 @@ impl Depot {
 
     /// Tells whether the pool is gone.
     fn is_closed(&self) -> bool {
-        // ORDERING: Relaxed; only a hint to forget the pocket, whose nodes go their way by what the slots say.
-        self.orphans.load(Ordering::Relaxed) == CLOSED
+        // ORDERING: Relaxed; only a hint to forget the pocket, whose nodes go their way by what each slot says.
+        self.slots[0].load(Ordering::Relaxed) == CLOSED
     }
 
     /// Takes a magazine out of a slot; null if there is none.
@@ -154,27 +130,32 @@ impl Depot {
         })
     }
 
-    /// Takes in what a thread that ends had retired; false if the depot was closed.
-    fn orphan(&self, node: NonNull<Batch>) -> bool {
+    /// Takes in a node whose last hold is gone, and which its thread cannot retire. It has no home any more, as it would keep the one
+    /// it lies in (H1).
+    fn orphan(&self, node: NonNull<Batch>) {
+        // SAFETY: a node lives until it is retired.
+        let home = unsafe { &node.as_ref().home };
+        // SAFETY: its last hold is gone, so that nobody but us uses its home.
+        let home = home.with_mut(|home| unsafe { (*home).take() });
         // ORDERING: Relaxed; only compared and stored.
         let mut top = self.orphans.load(Ordering::Relaxed);
-        while top != CLOSED {
+        loop {
             link(node, top);
-            // ORDERING: Release; pairs with the swaps in `adopt` and `close` [N-orphan]. A failure only brings the value
-            // to try next.
+            // ORDERING: Release; pairs with the swap in `adopt` [N-orphan]. A failure only brings the value to try next.
             match self.orphans.compare_exchange_weak(top, node.as_ptr(), Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) => return true,
+                Ok(_) => break,
                 Err(now) => top = now,
             }
         }
-        false
+        // Our caller has the home, too.
+        drop(home);
     }
 
     /// Gives what threads that have ended had retired to the reclaimer.
     fn adopt(&self, guard: &Guard) {
         // ORDERING: Relaxed; a hint, and what is missed is adopted later.
-        if !is_chain(self.orphans.load(Ordering::Relaxed)) {
+        if self.orphans.load(Ordering::Relaxed).is_null() {
             return;
         }
         // ORDERING: Acquire; pairs with the CAS in `orphan` [N-orphan].
@@ -187,15 +168,23 @@ impl Depot {
         }
     }
 
-    /// Frees what lies here, and lets nothing come any more. Nobody makes batches from now on.
-    pub fn close(&self) {
-        // ORDERING: Acquire; pairs with the CASes in `put` [N-slot] and `orphan` [N-orphan].
-        let close = |place: &AtomicPtr<Batch>| place.swap(CLOSED, Ordering::Acquire);
-        for chain in self.slots.iter().chain([&self.orphans]).map(close) {
-            // SAFETY: N3, N5: those in the slots are unseen; of the orphans nobody is left that reached them through the
-            // queue, which is gone.
+    /// Frees the magazines, and lets none come any more. Nobody makes batches from now on.
+    pub(super) fn close(&self) {
+        for slot in &self.slots {
+            // ORDERING: Acquire; pairs with the CAS in `put` [N-slot].
+            let chain = slot.swap(CLOSED, Ordering::Acquire);
+            // SAFETY: N3: in a slot they are unseen, and we took the chain out alone.
             unsafe { free(chain) };
         }
+    }
+}
+
+impl Drop for Depot {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed; whatever made `&mut self` possible synchronises.
+        let orphans = self.orphans.load(Ordering::Relaxed);
+        // SAFETY: N5: whoever could see them had a share of the home that we are in.
+        unsafe { free(orphans) };
     }
 }
 
@@ -239,7 +228,7 @@ unsafe fn free(mut chain: *mut Batch) {
 /// What one thread has of one pool's nodes: two chains.
 #[derive(Debug)]
 struct Pocket {
-    home: Arc<Depot>,
+    home: Arc<Home>,
     /// To be made batches of.
     fresh: Cell<*mut Batch>,
     /// To be retired, as soon as they fill a magazine.
@@ -256,7 +245,7 @@ each_thread! {
 impl Pocket {
     /// Calls `body` with this thread's pocket for `home`; `None` when the thread is ending and has none any more.
     #[inline]
-    fn with<R>(home: &Arc<Depot>, mut body: impl FnMut(&Self) -> R) -> Option<R> {
+    fn with<R>(home: &Arc<Home>, mut body: impl FnMut(&Self) -> R) -> Option<R> {
         let known = POCKETS.try_with(|all| {
             let all = all.borrow();
             all.iter().find(|pocket| Arc::ptr_eq(&pocket.home, home)).map(&mut body)
@@ -269,13 +258,13 @@ impl Pocket {
 
     /// Makes a pocket, and empties those of pools that are gone.
     #[cold]
-    fn sew<R>(home: &Arc<Depot>, mut body: impl FnMut(&Self) -> R) -> Option<R> {
+    fn sew<R>(home: &Arc<Home>, mut body: impl FnMut(&Self) -> R) -> Option<R> {
         let empty = || Cell::new(ptr::null_mut());
         let new = Self { home: Arc::clone(home), fresh: empty(), retired: empty(), laid: Cell::new(0) };
         let swept = POCKETS.try_with(|all| {
             let mut all = all.borrow_mut();
-            // N5. The last one to hold a depot is a pool or a node, unless both are gone.
-            let gone: Vec<_> = all.extract_if(.., |pocket| pocket.home.is_closed()).collect();
+            // N5. They are dropped outside of the borrow, as a home may end with them.
+            let gone: Vec<_> = all.extract_if(.., |pocket| pocket.home.depot().is_closed()).collect();
             let result = body(&new);
             all.push(new);
             (result, gone)
@@ -287,7 +276,7 @@ impl Pocket {
     fn lay_aside(&self, node: NonNull<Batch>) -> Option<NonNull<Batch>> {
         link(node, self.retired.get());
         let laid = self.laid.get() + 1;
-        let full = laid == self.home.magazine;
+        let full = laid == self.home.depot().magazine;
         self.laid.set(if full { 0 } else { laid });
         self.retired.set(if full { ptr::null_mut() } else { node.as_ptr() });
         full.then_some(node)
@@ -298,7 +287,7 @@ impl Drop for Pocket {
     fn drop(&mut self) {
         let fresh = self.fresh.get();
         if let Some(chain) = NonNull::new(fresh)
-            && !self.home.put(chain)
+            && !self.home.depot().put(chain)
         {
             // SAFETY: N3: reclaimed, and in no slot.
             unsafe { free(fresh) };
@@ -306,32 +295,50 @@ impl Drop for Pocket {
         let mut retired = self.retired.get();
         while let Some(node) = NonNull::new(retired) {
             retired = below(node);
-            if !self.home.orphan(node) {
-                link(node, ptr::null_mut());
-                // SAFETY: the pool is gone, and nobody is left who could have reached the node through its queue.
-                unsafe { free(node.as_ptr()) };
-            }
+            self.home.depot().orphan(node);
         }
     }
 }
 
-/// Gives a node up whose last hold the caller took away: `guard` is asked for when a magazine is full.
+/// Empties this thread's pocket for a home that is about to be closed.
+pub(super) fn forget(home: &Home) {
+    let ours = POCKETS.try_with(|all| {
+        let mut all = all.borrow_mut();
+        all.extract_if(.., |pocket| ptr::eq(Arc::as_ptr(&pocket.home), home)).collect::<Vec<_>>()
+    });
+    drop(ours);
+}
+
+/// Gives a node up whose last hold the caller took away. `guard` is asked for if it has no home.
 pub(super) fn give_up<G: Borrow<Guard>>(node: NonNull<Batch>, guard: impl FnOnce() -> G) {
     link(node, ptr::null_mut());
     // SAFETY: the node lives until it is retired.
-    let Some(home) = (unsafe { &node.as_ref().home }) else {
+    let Some(home) = (unsafe { node.as_ref() }).home() else {
         // SAFETY: N2: no hold is left, the queue's among them, so that only older guards see the node.
         return unsafe { guard().borrow().retire(node) };
     };
     let full = Pocket::with(home, |pocket| pocket.lay_aside(node)).unwrap_or(Some(node));
     if let Some(magazine) = full {
-        // The node has `home` for us only until it is retired.
-        let (home, guard) = (Arc::clone(home), guard());
+        // The nodes have their home for us only until they are retired.
+        retire(&Arc::clone(home), magazine);
+    }
+}
+
+/// Retires the nodes of a chain whose last holds are gone.
+#[cold]
+fn retire(home: &Home, chain: NonNull<Batch>) {
+    if let Some(guard) = home.domain().try_pin() {
         // SAFETY: N2, for each of the chain; they own nothing but their memory, as each handle left an empty panic
-        // slot behind.
-        unsafe { guard.borrow().retire(magazine) };
-        home.adopt(guard.borrow());
-        guard.borrow().flush();
+        // slot behind, and their home.
+        unsafe { guard.retire(chain) };
+        home.depot().adopt(&guard);
+        guard.flush();
+        return;
+    }
+    let mut rest = chain.as_ptr();
+    while let Some(node) = NonNull::new(rest) {
+        rest = below(node);
+        home.depot().orphan(node);
     }
 }
 
@@ -342,8 +349,8 @@ impl Retire for Batch {
 
     unsafe fn reclaimed(node: NonNull<Self>) {
         // SAFETY: the caller owes that nobody else sees the node.
-        let home = unsafe { node.as_ref() }.home.clone();
-        if !home.is_some_and(|home| home.put(node)) {
+        let home = unsafe { node.as_ref() }.home().cloned();
+        if !home.is_some_and(|home| home.depot().put(node)) {
             // SAFETY: as above, for each of the chain.
             unsafe { free(node.as_ptr()) };
         }

@@ -1,10 +1,11 @@
 //! The hold of who made a batch.
 
+use core::borrow::Borrow;
 use core::ptr::NonNull;
 
-use super::{Batch, Claim, depot};
+use super::{Batch, Claim, Home, depot};
 use crate::latch::Hold;
-use crate::reclaim::Domain;
+use crate::reclaim::Guard;
 use crate::sync::atomic::Ordering;
 use crate::unwind::{self, Payload};
 
@@ -64,6 +65,11 @@ impl Handle {
         batch
     }
 
+    /// Returns the home of a batch that was made by one.
+    pub fn home(&self) -> &Home {
+        self.batch().home().expect("H1: the node has a home")
+    }
+
     /// Returns the number of the batch in its queue.
     pub fn place(&self) -> u32 {
         // SAFETY: written before the batch was linked, and handles are given out after that.
@@ -113,8 +119,9 @@ impl Handle {
         (handles.fetch_sub(1, Ordering::AcqRel) == 1).then_some(self)
     }
 
-    /// Gives the last handle up. A payload that nobody took is dropped, now or when it comes (B5).
-    pub fn release(self, domain: &Domain) {
+    /// Gives the last handle up. A payload that nobody took is dropped, now or when it comes (B5). `guard` is asked for if the node
+    /// has no home.
+    pub(super) fn release<G: Borrow<Guard>>(self, guard: impl FnOnce() -> G) {
         let batch = self.batch();
         if !batch.has_no_panic() {
             let (payload, _) = batch.take_panic();
@@ -122,9 +129,9 @@ impl Handle {
                 unwind::discard(payload);
             }
         }
-        if batch.latch.release(Hold::Handle) {
+        if batch.latch.release(Hold::Handle).last {
             // N2: the release was the last.
-            depot::give_up(self.batch, || domain.pin());
+            depot::give_up(self.batch, guard);
         }
     }
 }

@@ -43,9 +43,7 @@
 //!
 //! | access | ordering | why |
 //! |---|---|---|
-//! | claim word, CAS | Release | `[B-claim]` what its thread did before, for who finds the batch taken: a pool that is dropped must see the guest that claimed |
-//! | claim word, load in `is_claimable` | Relaxed | a hint; who ends by what it finds looks with `join` |
-//! | claim word, other loads, and CAS on failure | Acquire | `[B-claim]` other side. The word itself hands out numbers; the work was published with the link `[Q-link]`, and its end is the latch's `[L-done]` |
+//! | claim word, all | Relaxed | the word hands out numbers, and only grows; the work was published with the link `[Q-link]`, and its end is the latch's `[L-done]` |
 //! | handles, add | Relaxed | whoever clones has a handle, so the count is not zero |
 //! | handles, subtract | AcqRel | `[B-part]` what other clones did to the node, before the last releases it |
 //! | handles, load | Acquire | `[B-part]` other side, for a last one that need not subtract |
@@ -69,19 +67,22 @@ use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::ptr::{self, NonNull};
 
+mod afloat;
 mod claim;
 mod depot;
 mod handle;
+mod home;
 mod pile;
 #[cfg(test)]
 mod tests;
 mod word;
 
+pub use afloat::Afloat;
 pub use claim::Claim;
-pub use depot::Depot;
 pub use handle::Handle;
 #[cfg(any(feature = "internals", feature = "raw-tasks"))]
 pub use handle::Outcome;
+pub use home::Home;
 pub use pile::Pile;
 pub use word::Plan;
 
@@ -92,22 +93,11 @@ use crate::reclaim::{Canary, Guard};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Arc, UnsafeCell};
 use crate::unwind::{self, Payload};
+pub use crate::work::{Run, Work};
 use word::{ClaimWord, HELPER, INDEX_BITS, MAX_HELPERS};
 
 /// Room in a node for what its tasks share, so that a submission needs no second allocation.
 type Store = MaybeUninit<[usize; 4]>;
-
-/// Runs the tasks of a range on the context; returns the first panic's payload.
-pub type Run = unsafe fn(context: *const (), range: Range<usize>) -> Option<Payload>;
-
-/// What is known of each task: the function that runs it, and the memory that it runs on.
-#[derive(Clone, Copy, Debug)]
-pub struct Work {
-    /// Runs a range of tasks.
-    pub run: Run,
-    /// Handed to `run`. Null stands for what the batch itself [stores](Depot::storing).
-    pub context: *const (),
-}
 
 /// A run of tasks in a node of the queue.
 ///
@@ -130,8 +120,8 @@ pub struct Batch {
     place: UnsafeCell<u32>,
     /// The batch below in the [pile](pile) that keeps the handle, or in the chain of the [depot](depot) once it is gone.
     below: UnsafeCell<*mut Batch>,
-    /// Where the node goes after its use, if it is to be used again.
-    home: Option<Arc<Depot>>,
+    /// What the node keeps of its pool, and where it goes after its use, if it is to be used again.
+    home: UnsafeCell<Option<Arc<Home>>>,
     canary: Canary,
 }
 
@@ -217,13 +207,19 @@ impl Batch {
         if self.work.context.is_null() { self.store.with(<*const Store>::cast) } else { self.work.context }
     }
 
+    /// Returns the home, unless the node was made without one.
+    fn home(&self) -> Option<&Arc<Home>> {
+        // SAFETY: only who takes the last hold away changes it.
+        self.home.with(|home| unsafe { &*home }).as_ref()
+    }
+
     /// Makes the spent node that a queue begins with.
     pub fn sentinel() -> Box<Self> {
         Self::vacant(None)
     }
 
     /// Makes a node without tasks, which the queue alone would hold.
-    fn vacant(home: Option<Arc<Depot>>) -> Box<Self> {
+    fn vacant(home: Option<Arc<Home>>) -> Box<Self> {
         unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
             None
         }
@@ -238,7 +234,7 @@ impl Batch {
             handles: AtomicU32::new(1),
             place: UnsafeCell::new(0),
             below: UnsafeCell::new(ptr::null_mut()),
-            home,
+            home: UnsafeCell::new(home),
             canary: Canary::new(),
         })
     }
@@ -250,8 +246,7 @@ impl Batch {
 
     /// Tells whether a thread that has not joined could claim. A true answer may be old, a false one is final.
     pub fn is_claimable(&self) -> bool {
-        // ORDERING: Relaxed; a word that refuses does so for ever, and an old one costs a failed claim. Who ends by what it
-        // finds looks with `join`.
+        // ORDERING: Relaxed; a word that refuses does so for ever, and an old one costs a failed claim.
         ClaimWord(self.claim.load(Ordering::Relaxed)).admits(&self.plan)
     }
 
@@ -272,18 +267,18 @@ impl Batch {
         admit: impl Fn(ClaimWord) -> Option<u64>,
         grain: Option<Grain>,
     ) -> Option<Range<u64>> {
-        // ORDERING: Acquire; pairs with the CAS below [B-claim], if we are refused.
-        let mut word = ClaimWord(self.claim.load(Ordering::Acquire));
+        // ORDERING: Relaxed; the word hands out numbers, and an old one costs a failed claim.
+        let mut word = ClaimWord(self.claim.load(Ordering::Relaxed));
         loop {
             // B2: a word that refuses is not written.
             let joined = admit(word)?;
             let (taken, range) = word.take(&self.plan, grain.unwrap_or(word.grain()));
-            // ORDERING: Release; pairs with the Acquire loads of the word [B-claim]. Acquire on failure, as above.
+            // ORDERING: Relaxed, twice; as above. The work came with the link [Q-link], and goes with the latch [L-done].
             match self.claim.compare_exchange_weak(
                 word.0,
                 taken.0 + joined,
-                Ordering::Release,
-                Ordering::Acquire,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
             ) {
                 Ok(_) => return Some(range),
                 Err(now) => word = ClaimWord(now),
@@ -336,17 +331,20 @@ unsafe impl Node for Batch {
     }
 
     fn is_spent(&self) -> bool {
-        // ORDERING: Acquire; pairs with the CAS in `claim_range` [B-claim], for who then unlinks the batch. Index and helpers
-        // only grow, so an old value errs on the safe side.
-        !ClaimWord(self.claim.load(Ordering::Acquire)).admits(&self.plan)
+        !self.is_claimable()
     }
 
-    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) {
+    fn is_finished(&self) -> bool {
+        self.latch.is_finished()
+    }
+
+    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) -> bool {
         // SAFETY: N1: the queue's hold keeps the node until the next line takes it away.
         let batch = unsafe { node.as_ref() };
         batch.canary.touch();
-        if !batch.latch.release(Hold::Queue) {
-            return;
+        let released = batch.latch.release(Hold::Queue);
+        if !released.last {
+            return released.finished;
         }
         match guard {
             // N2: the release was the last.
@@ -354,6 +352,7 @@ unsafe impl Node for Batch {
             // SAFETY: N2, and the queue is gone with all who reached nodes through it: nobody is left to see this one.
             None => drop(unsafe { Box::from_raw(node.as_ptr()) }),
         }
+        true
     }
 }
 

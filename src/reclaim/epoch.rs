@@ -8,12 +8,13 @@ use crossbeam_epoch::{Collector, LocalHandle};
 
 use super::Retire;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Arc, each_thread};
+use crate::sync::{Arc, Mutex, each_thread, lock};
 
 /// A set of threads and nodes whose reclamation belongs together: one pool.
 pub struct Domain {
-    collector: Collector,
-    /// Set when the domain goes. The registrations of threads share it: its address names the domain, too.
+    /// `None` once the domain is closed.
+    collector: Mutex<Option<Collector>>,
+    /// Set when the domain is closed or goes. The registrations of threads share it: its address names the domain, too.
     gone: Arc<AtomicBool>,
 }
 
@@ -39,7 +40,7 @@ impl Domain {
     /// Makes a domain that no thread is registered with.
     #[allow(clippy::new_without_default, reason = "a domain has an identity")]
     pub fn new() -> Self {
-        Self { collector: Collector::new(), gone: Arc::new(AtomicBool::new(false)) }
+        Self { collector: Mutex::new(Some(Collector::new())), gone: Arc::new(AtomicBool::new(false)) }
     }
 
     /// Pins the current thread: what it reaches from now on stays allocated until the guard is dropped.
@@ -47,6 +48,12 @@ impl Domain {
     /// Works on any thread at any time, thread-local destructors included.
     #[inline]
     pub fn pin(&self) -> Guard {
+        self.try_pin().expect("the domain is open as long as somebody publishes or works")
+    }
+
+    /// Pins the current thread unless the domain was closed before the thread got to know it.
+    #[inline]
+    pub fn try_pin(&self) -> Option<Guard> {
         REGISTRATIONS
             .try_with(|all| {
                 let all = all.borrow();
@@ -55,13 +62,22 @@ impl Domain {
             })
             .ok()
             .flatten()
-            .unwrap_or_else(|| self.register())
+            .or_else(|| self.register())
+    }
+
+    /// Leaves what was retired here to the threads that are registered, and registers no others.
+    pub fn close(&self) {
+        // ORDERING: Relaxed; nothing is read after the flag but the flag.
+        self.gone.store(true, Ordering::Relaxed);
+        // Dropped outside of the lock: it may free the last nodes of the domain.
+        let collector = lock(&self.collector).take();
+        drop(collector);
     }
 
     /// Registers the current thread and forgets the domains that are gone.
     #[cold]
-    fn register(&self) -> Guard {
-        let handle = self.collector.register();
+    fn register(&self) -> Option<Guard> {
+        let handle = lock(&self.collector).as_ref()?.register();
         let guard = Guard(handle.pin());
         let stale = REGISTRATIONS.try_with(|all| {
             let mut all = all.borrow_mut();
@@ -71,14 +87,13 @@ impl Domain {
         // Dropped outside of the borrow: it may free the last nodes of a domain. When the thread is ending and its
         // registrations are gone, `handle` was dropped with the closure; the guard keeps its participant alive.
         drop(stale);
-        guard
+        Some(guard)
     }
 }
 
 impl Drop for Domain {
     fn drop(&mut self) {
-        // ORDERING: Relaxed; nothing is read after the flag but the flag.
-        self.gone.store(true, Ordering::Relaxed);
+        self.close();
     }
 }
 

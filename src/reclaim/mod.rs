@@ -22,6 +22,9 @@
 //!   after the pool is gone.
 //! - `R4`  Nobody is pinned while user code runs.
 //!
+//! A domain may be *closed* while others still have guards ([`Domain::close`]). It lets go of the collector then: what was retired is
+//! left to the threads that are registered, and no other thread can pin any more.
+//!
 //! # In a model
 //!
 //! The same calls go to an *oracle* (`Oracle`), since epochs are slow to explore and, worse, lazy: they free so

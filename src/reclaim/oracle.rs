@@ -125,23 +125,28 @@ pub fn assert_unpinned() {
 }
 
 /// A set of threads and nodes whose reclamation belongs together: one pool.
-pub struct Domain(Arc<Shared>);
+pub struct Domain(Mutex<Option<Arc<Shared>>>);
 
 impl Domain {
     /// Makes a domain with the oracle that the environment names.
     #[allow(clippy::new_without_default, reason = "a domain has an identity")]
     pub fn new() -> Self {
-        Self(Arc::new(Shared {
+        Self(Mutex::new(Some(Arc::new(Shared {
             oracle: Oracle::from_env(),
             book: Mutex::default(),
             retired: AtomicUsize::new(0),
             unpinned: AtomicUsize::new(0),
-        }))
+        }))))
     }
 
     /// Pins the current thread: what it reaches from now on is not killed until the guard is dropped.
     pub fn pin(&self) -> Guard {
-        let shared = Arc::clone(&self.0);
+        self.try_pin().expect("the domain is open as long as somebody publishes or works")
+    }
+
+    /// Pins the current thread unless the domain is closed. To the oracle no thread is known before.
+    pub fn try_pin(&self) -> Option<Guard> {
+        let shared = Arc::clone(self.shared().as_ref()?);
         if shared.oracle != Oracle::Never {
             shared.retired.fetch_add(0, Ordering::Acquire);
         }
@@ -151,7 +156,17 @@ impl Domain {
         book.guards.push(id);
         drop(book);
         GUARDS.with(|guards| guards.set(guards.get() + 1));
-        Guard { shared, id }
+        Some(Guard { shared, id })
+    }
+
+    /// Leaves what was retired here to those who are pinned, and lets nobody pin any more.
+    pub fn close(&self) {
+        let shared = self.shared().take();
+        drop(shared);
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Option<Arc<Shared>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -289,14 +289,13 @@ fn n1_three_holders_let_go_at_once() {
 
 /// Takes part as a guest. It does not wait, as more accesses to the latch would hide this one from loom.
 fn visit(injector: &Injector, handle: &Handle) {
-    if let Some(claim) = injector.visit(handle) {
+    if let Some(claim) = handle.join() {
         participate(injector, claim);
-        injector.leave();
     }
 }
 
 /// The last look of a worker that leaves, against a guest who claims: if the worker finds the batch taken, whoever waits
-/// for the worker and then for the guests waits for that guest.
+/// for the worker and then for all waits for that guest.
 fn w5_a_last_look_meets_a_guest() {
     let injector = injector(0);
     let tasks = Tasks::new(1);
@@ -305,7 +304,7 @@ fn w5_a_last_look_meets_a_guest() {
         let tasks = Arc::clone(&tasks);
         spawn(&injector, move |injector| {
             while work_once(injector) {}
-            injector.wait_for_guests();
+            injector.wait_for_all();
             tasks.collect();
         })
     };
@@ -327,7 +326,7 @@ fn w5_a_guest_whose_batch_is_unlinked() {
             injector.close();
             drop(injector.sleep(announced));
             while work_once(injector) {}
-            injector.wait_for_guests();
+            injector.wait_for_all();
             tasks.collect();
         })
     };
@@ -336,12 +335,35 @@ fn w5_a_guest_whose_batch_is_unlinked() {
     injector.release(handle);
 }
 
+/// A waiter unlinks a batch whose task a guest has, while the pool goes: where one looks into the queue and the other at the count,
+/// the batch is in one of the two.
+fn w5_a_sweep_beside_the_drain() {
+    let injector = injector(0);
+    let (tasks, behind) = (Tasks::new(1), Tasks::new(1));
+    let handle = injector.publish(tasks.batch());
+    let claim = handle.join().expect("nobody else is here");
+    let swept = injector.publish(behind.batch());
+    help(&injector, &swept);
+    injector.release(handle);
+    let guest = spawn(&injector, move |injector| participate(injector, claim));
+    let sweeper = spawn(&injector, move |injector| {
+        injector.sweep_after(&swept);
+        swept
+    });
+    injector.wait_for_all();
+    tasks.collect();
+    end(guest);
+    injector.release(end(sweeper));
+    behind.collect();
+}
+
 crate::table! { "batch":
     b1_a_worker_and_the_waiter_share(Bound::None, ORACLES),
     b1_a_sweep_leaves_what_is_unclaimed(THREE, ORACLES),
     b3_a_waiter_helps_while_others_unlink(Bound::None, ORACLES),
     b3_a_waiter_unlinks_its_own(THREE, ORACLES),
     b3_a_late_visitor_finds_no_work(THREE, ORACLES),
+    w5_a_sweep_beside_the_drain(THREE, ORACLES),
     b4_a_capped_batch_lets_others_pass(Bound::None, ORACLES),
     b4_a_capped_batch_admits_one(THREE, ORACLES),
     b4_a_full_batch_wakes_nobody(Bound::None, ORACLES),

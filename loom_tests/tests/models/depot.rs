@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
-use zero_pool_loom::batch::Handle;
+use loom::thread;
+use zero_pool_loom::batch::{Handle, Home};
 use zero_pool_loom::injector::Injector;
 use zero_pool_loom::worker;
 
@@ -107,10 +108,42 @@ fn n5_a_thread_and_the_pool_end() {
     end(ending);
 }
 
+/// A waiter unlinks, and lets go, while the pool goes: whatever it still sees in the queue is there, and all of it ends.
+fn h1_a_waiter_sweeps_while_the_pool_goes() {
+    let injector = injector(0);
+    let tasks = [1; 2].map(Tasks::new);
+    let publish = |tasks: &Arc<Tasks>| {
+        let handle = injector.publish(tasks.recycled(&injector));
+        help(&injector, &handle);
+        handle
+    };
+    let [first, second] = tasks.each_ref().map(publish);
+    injector.release(first);
+    let waiter = thread::spawn(move || {
+        second.home().sweep_after(&second);
+        Home::give_up(second);
+    });
+    drop(injector);
+    end(waiter);
+    tasks.iter().for_each(|tasks| tasks.collect());
+}
+
+/// Two handles outlive the pool, and go at once: the last one takes the home along, and both nodes with it.
+fn h1_two_handles_outlive_the_pool() {
+    let injector = Arc::new(Injector::recycling(0, 1, 2));
+    let [one, two] = ended(&injector);
+    drop(injector);
+    let other = thread::spawn(move || Home::give_up(one));
+    Home::give_up(two);
+    end(other);
+}
+
 crate::table! { "depot":
     n3_a_visitor_meets_a_second_life(THREE, REUSE),
     n3_two_threads_recycle_for_each_other(THREE, REUSE),
     n5_who_ends_leaves_orphans(THREE, REUSE),
     n5_who_ends_hands_nothing_out(THREE, REUSE),
     n5_a_thread_and_the_pool_end(Bound::None, REUSE),
+    h1_a_waiter_sweeps_while_the_pool_goes(THREE, REUSE),
+    h1_two_handles_outlive_the_pool(Bound::None, REUSE),
 }

@@ -66,9 +66,9 @@ fn n2_the_last_of_four_sees_what_all_did() {
             usize::from(last)
         }
     };
-    let queue = spawn(&fixture, party(0, |f| f.latch.release(Hold::Queue)));
+    let queue = spawn(&fixture, party(0, |f| f.latch.release(Hold::Queue).last));
     let worker = spawn(&fixture, party(1, |f| f.latch.complete(1).last | f.latch.complete(1).last));
-    let handle = party(2, |f| f.latch.release(Hold::Handle))(&fixture);
+    let handle = party(2, |f| f.latch.release(Hold::Handle).last)(&fixture);
     assert_eq!(handle + end(queue) + end(worker), 1, "N2: one step is the last");
 }
 
@@ -76,11 +76,19 @@ fn n2_the_last_of_four_sees_what_all_did() {
 /// not keep the last from knowing that it is the last.
 fn n2_a_sleeper_does_not_hide_the_last() {
     let fixture = Fixture::new(1);
-    assert!(!fixture.latch.release(Hold::Queue), "N1: a task is unfinished");
+    assert!(!fixture.latch.release(Hold::Queue).last, "N1: a task is unfinished");
     let worker = spawn(&fixture, |f| f.complete(0).last);
     fixture.latch.wait_timeout(&fixture.lot, Duration::from_millis(1));
-    let handle = fixture.latch.release(Hold::Handle);
+    let handle = fixture.latch.release(Hold::Handle).last;
     assert!(handle ^ end(worker), "N2: one step is the last");
+}
+
+/// The queue lets go beside the last completion: one of the two comes second, and knows it.
+fn w5_one_of_two_comes_second() {
+    let fixture = Fixture::new(1);
+    let worker = spawn(&fixture, |f| f.complete(0).afloat);
+    let finished = fixture.latch.release(Hold::Queue).finished;
+    assert!(finished ^ end(worker), "W5: one of the two finds the other done");
 }
 
 /// Two completions against who polls: once finished, both results are there.
@@ -186,6 +194,7 @@ fn l5_a_timeout_beside_a_waiter() {
 crate::table! { "latch":
     n2_the_last_of_four_sees_what_all_did(Bound::None, NO_RECLAIMER),
     n2_a_sleeper_does_not_hide_the_last(Bound::None, NO_RECLAIMER),
+    w5_one_of_two_comes_second(Bound::None, NO_RECLAIMER),
     l2_finished_shows_all_results(Bound::None, NO_RECLAIMER),
     l3_a_finisher_meets_a_waiter_about_to_sleep(Bound::None, NO_RECLAIMER),
     l3_only_the_finishing_completion_wakes(Bound::None, NO_RECLAIMER),

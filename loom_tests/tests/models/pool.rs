@@ -161,7 +161,7 @@ fn p5_a_guest_is_awaited_by_the_drop() {
         injector.release(handle);
     });
     dismiss(&injector, [worker]);
-    injector.wait_for_guests();
+    injector.wait_for_all();
     tasks.collect();
     end(guest);
 }

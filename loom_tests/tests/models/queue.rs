@@ -63,13 +63,18 @@ unsafe impl Node for Item {
         self.left.load(Ordering::Relaxed) == 0
     }
 
-    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) {
+    fn is_finished(&self) -> bool {
+        self.is_spent()
+    }
+
+    unsafe fn unlinked(node: NonNull<Self>, guard: Option<&Guard>) -> bool {
         match guard {
             // SAFETY: the queue is the only holder, and it let go.
             Some(guard) => unsafe { guard.retire(node) },
             // SAFETY: as above, and nobody is left to see it.
             None => drop(unsafe { Box::from_raw(node.as_ptr()) }),
         }
+        true
     }
 }
 

@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zero_pool::batch::{Batch, Claim, Handle, Plan, Work};
+use zero_pool::batch::{Batch, Claim, Handle, Home, Plan, Work};
 use zero_pool::grain::Grain;
 use zero_pool::injector::Injector;
 use zero_pool::unwind::Payload;
@@ -70,11 +70,11 @@ impl Fifo for Injector {
     }
 
     fn complete(&self, claim: Claim) {
-        Self::complete(self, claim);
+        Home::complete(self, claim);
     }
 
     fn release(&self, own: Handle) {
-        Self::release(self, own);
+        Home::release(self, own);
     }
 }
 

@@ -123,7 +123,7 @@ impl<'a> World<'a> {
         let Some(handle) = self.handles[batch].first() else {
             return;
         };
-        let (claimed, expected) = (self.injector.visit(handle), self.spec.batches[batch].join());
+        let (claimed, expected) = (handle.join(), self.spec.batches[batch].join());
         assert_eq!(claimed.as_ref().map(Claim::range), expected, "B4: a guest joined batch {batch}");
         if let Some((claim, range)) = claimed.zip(expected) {
             self.begin(who, By::Visit, batch, claim, range);
@@ -172,9 +172,6 @@ impl<'a> World<'a> {
 
     fn complete(&mut self, busy: Busy) {
         self.injector.complete(busy.claim);
-        if busy.by == By::Visit {
-            self.injector.leave();
-        }
         self.spec.batches[busy.batch].complete(busy.tasks);
     }
 
@@ -248,10 +245,6 @@ impl<'a> World<'a> {
             let expected = (!spec.admits(), spec.admits(), spec.is_finished());
             assert_eq!(seen, expected, "batch {at}: spent and claimable (B4), finished (L2)");
         }
-        if !self.busy.iter().flatten().any(|busy| busy.by == By::Visit) {
-            // W5: it returns at once.
-            self.injector.wait_for_guests();
-        }
     }
 
     /// Ends the program by the rules, and returns how many batches there were.
@@ -271,6 +264,8 @@ impl<'a> World<'a> {
             }
         }
         self.compare();
+        // W5: it returns at once.
+        self.injector.wait_for_all();
         self.jobs.iter().for_each(|job| job.assert_ended_well());
         self.jobs.len()
     }

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("queue", 1),
     ("idle", 1),
     ("latch", 1),
+    ("work", 2),
     ("batch", 2),
     ("injector", 2),
     ("pending", 2),
