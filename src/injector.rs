@@ -65,6 +65,7 @@ use core::ptr::NonNull;
 
 use crate::batch::{Batch, Claim, Handle, Home, Plan, Run, Work};
 use crate::idle::{Announced, Idle, Looking, Seat, Woken};
+use crate::reclaim::Pass;
 use crate::sync::Arc;
 use crate::sync::atomic::{Ordering, fence};
 
@@ -72,6 +73,8 @@ use crate::sync::atomic::{Ordering, fence};
 #[derive(Debug)]
 pub struct Injector {
     home: Arc<Home>,
+    /// Whoever publishes or works pins by it.
+    pass: Pass,
     idle: Idle,
     crowd: u32,
 }
@@ -90,8 +93,10 @@ impl Injector {
 
     /// Makes one whose batches are unlinked in runs of so many, and travel as nodes in magazines of so many.
     pub fn recycling(workers: usize, run: u32, magazine: usize) -> Self {
+        let home = Home::new(run, magazine);
         Self {
-            home: Home::new(run, magazine),
+            pass: home.domain().pass(),
+            home,
             idle: Idle::new(workers),
             crowd: u32::try_from(CROWD * workers).unwrap_or(u32::MAX).saturating_add(2 * run),
         }
@@ -138,7 +143,7 @@ impl Injector {
         // SAFETY: just made from a box, and the only handle.
         let handle = unsafe { Handle::new(batch) };
         // SAFETY: from a box, never linked, and the queue's hold keeps it until it is unlinked (N1).
-        unsafe { self.queue().push(batch, &self.domain().pin()) };
+        unsafe { self.queue().push(batch, &self.pass.pin()) };
         // ORDERING: SeqCst; pairs with the fences in `found` and `announce` [W-fence]. If ours is first, they see the
         // batch; if theirs is first, we see them left or parked.
         fence(Ordering::SeqCst);
@@ -159,7 +164,7 @@ impl Injector {
 
     /// Claims tasks of the oldest batch that admits a worker, and joins it.
     pub fn take(&self) -> Option<Claim> {
-        self.queue().scan(&self.domain().pin(), Batch::join)
+        self.queue().scan(&self.pass.pin(), Batch::join)
     }
 
     /// Ends a successful search: leaves the looking state, then looks again and passes the wake-up on (W3).
@@ -178,7 +183,7 @@ impl Injector {
 
     /// Returns the number of the newest batch: what was submitted since has another one.
     pub fn newest(&self) -> u32 {
-        self.queue().newest(&self.domain().pin())
+        self.queue().newest(&self.pass.pin())
     }
 
     /// Ends a search in vain: announces the sleep, then looks again. The caller then [`sleep`](Self::sleep)s.
@@ -205,7 +210,7 @@ impl Injector {
 
     /// Wakes somebody if there is something to claim (W1). After `announce` that may be the caller itself.
     fn pass_on(&self) {
-        let guard = self.domain().pin();
+        let guard = self.pass.pin();
         let more = self.queue().scan(&guard, |batch| batch.is_claimable().then_some(()));
         drop(guard);
         if more.is_some() {
@@ -216,7 +221,7 @@ impl Injector {
     /// Tells whether so much is queued that a caller who can do its work alone had better. While all workers are busy, what
     /// callers have run by themselves lies behind the oldest batch that still admits one.
     pub fn is_crowded(&self) -> bool {
-        self.queue().len(&self.domain().pin()) > self.crowd
+        self.queue().len(&self.pass.pin()) > self.crowd
     }
 
     /// Closes: parked workers wake to leave, and those that would park are told to.

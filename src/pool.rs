@@ -37,6 +37,7 @@ use crate::frame;
 use crate::grain::{Grain, TARGET_NANOS};
 use crate::idle::Idle;
 use crate::injector::Injector;
+use crate::pending;
 use crate::sync::{Arc, Stopwatch, thread};
 use crate::unwind::{self, Payload};
 use crate::worker;
@@ -238,6 +239,8 @@ impl Drop for ZeroPool {
             // P8: the workers keep the injector alive and end by themselves.
             return;
         }
+        // S4: a worker of another pool may wait for what this thread keeps.
+        pending::publish_all();
         for thread in self.threads.drain(..) {
             // A worker catches all panics of foreign code. Should it die of one of our own, the others still end.
             if let Err(payload) = thread.join() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptests::census::{self, Census, Counts, NodeAllocator};
-use zero_pool::batch::{Batch, Claim, Handle, Plan, Work};
+use zero_pool::batch::{Batch, Claim, Handle, Home, Plan, Work};
 use zero_pool::grain::Grain;
 use zero_pool::injector::Injector;
 use zero_pool::unwind::Payload;
@@ -183,6 +183,23 @@ fn n4_a_burst_is_not_kept() {
     let before = census.counts().born;
     (0..MANY).for_each(|_| finish(&injector, publish_recycled(&census, &injector)));
     assert_eq!(census.counts().born, before, "nodes are made although there are unused ones");
+}
+
+/// The thread that ends a pool keeps none of its nodes, although it had registered, and had retired some; the handle that outlives
+/// the pool takes the rest along.
+#[test]
+fn h1_a_pool_leaves_nothing_to_who_ends_it() {
+    let census = Census::new();
+    let injector = census.enrol(|| Injector::new(0));
+    (0..FEW).for_each(|_| finish(&injector, publish_recycled(&census, &injector)));
+    let last = publish_recycled(&census, &injector);
+    let mut claim = injector.take().expect("it was queued");
+    claim.run();
+    injector.complete(claim);
+    drop(injector);
+    Home::give_up(last);
+    let born = census.counts().born;
+    assert_eq!(census.counts(), Counts::all_dead(born));
 }
 
 /// Threads that publish and end, beside each other and before the pool ends and after: all nodes are freed once.

@@ -243,7 +243,7 @@ each_thread! {
 }
 
 impl Pocket {
-    /// Calls `body` with this thread's pocket for `home`; `None` when the thread is ending and has none any more.
+    /// Calls `body` with this thread's pocket for `home`; `None` if it has none, as the thread is ending, or the pool has ended.
     #[inline]
     fn with<R>(home: &Arc<Home>, mut body: impl FnMut(&Self) -> R) -> Option<R> {
         let known = POCKETS.try_with(|all| {
@@ -252,6 +252,7 @@ impl Pocket {
         });
         match known.ok()? {
             Some(result) => Some(result),
+            None if home.depot().is_closed() => None,
             None => Self::sew(home, body),
         }
     }
@@ -327,7 +328,10 @@ pub(super) fn give_up<G: Borrow<Guard>>(node: NonNull<Batch>, guard: impl FnOnce
 /// Retires the nodes of a chain whose last holds are gone.
 #[cold]
 fn retire(home: &Home, chain: NonNull<Batch>) {
-    if let Some(guard) = home.domain().try_pin() {
+    // H1: after the pool's end they stay no longer than the home.
+    if !home.depot().is_closed()
+        && let Some(guard) = home.domain().try_pin()
+    {
         // SAFETY: N2, for each of the chain; they own nothing but their memory, as each handle left an empty panic
         // slot behind, and their home.
         unsafe { guard.retire(chain) };

@@ -22,7 +22,8 @@
 //! | the depot | frees the magazines | are freed, or become orphans, who have no home |
 //! | the reclaimer | leaves it to the threads that are registered with it | are retired by those, and orphans of others, who have no home |
 //!
-//! What remains is kept by handles, by claims, and by the pockets of threads. The last of those takes the home along.
+//! What remains is kept by handles, by claims, and by what other threads have in their pockets or had retired. The last of those takes the
+//! home along.
 //!
 //! # Invariants
 //!

@@ -13,8 +13,16 @@ use crate::sync::{Arc, Mutex, each_thread, lock};
 /// A set of threads and nodes whose reclamation belongs together: one pool.
 pub struct Domain {
     /// `None` once the domain is closed.
-    collector: Mutex<Option<Collector>>,
-    /// Set when the domain is closed or goes. The registrations of threads share it: its address names the domain, too.
+    pass: Mutex<Option<Pass>>,
+    /// Set when the domain is closed or goes. Passes and the registrations of threads share it: its address names the domain, too.
+    gone: Arc<AtomicBool>,
+}
+
+/// Lets its owner pin without asking whether the domain is closed, and so without a lock, which a forked child might find
+/// locked for ever.
+#[derive(Clone)]
+pub struct Pass {
+    collector: Collector,
     gone: Arc<AtomicBool>,
 }
 
@@ -40,44 +48,79 @@ impl Domain {
     /// Makes a domain that no thread is registered with.
     #[allow(clippy::new_without_default, reason = "a domain has an identity")]
     pub fn new() -> Self {
-        Self { collector: Mutex::new(Some(Collector::new())), gone: Arc::new(AtomicBool::new(false)) }
+        let gone = Arc::new(AtomicBool::new(false));
+        let pass = Pass { collector: Collector::new(), gone: Arc::clone(&gone) };
+        Self { pass: Mutex::new(Some(pass)), gone }
+    }
+
+    /// Returns a pass of the open domain. The domain ends no sooner than its passes.
+    ///
+    /// # Panics
+    ///
+    /// If the domain is closed.
+    pub fn pass(&self) -> Pass {
+        lock(&self.pass).clone().expect("the domain is open")
     }
 
     /// Pins the current thread: what it reaches from now on stays allocated until the guard is dropped.
     ///
-    /// Works on any thread at any time, thread-local destructors included.
+    /// Works on any thread, thread-local destructors included.
+    ///
+    /// # Panics
+    ///
+    /// If the domain was closed before the thread got to know it.
     #[inline]
     pub fn pin(&self) -> Guard {
-        self.try_pin().expect("the domain is open as long as somebody publishes or works")
+        known(&self.gone).unwrap_or_else(|| self.pass().register())
     }
 
-    /// Pins the current thread unless the domain was closed before the thread got to know it.
+    /// Pins the current thread, unless the domain was closed before the thread got to know it. It waits for nobody, and gives up
+    /// if another thread that is new here comes in between.
     #[inline]
     pub fn try_pin(&self) -> Option<Guard> {
-        REGISTRATIONS
-            .try_with(|all| {
-                let all = all.borrow();
-                let ours = all.iter().find(|known| Arc::ptr_eq(&known.gone, &self.gone));
-                ours.map(|known| Guard(known.handle.pin()))
-            })
-            .ok()
-            .flatten()
-            .or_else(|| self.register())
+        known(&self.gone).or_else(|| {
+            let pass = self.pass.try_lock().ok()?.clone()?;
+            Some(pass.register())
+        })
     }
 
-    /// Leaves what was retired here to the threads that are registered, and registers no others.
+    /// Leaves what was retired here to the threads that are registered, this one excepted, and registers no others.
     pub fn close(&self) {
         // ORDERING: Relaxed; nothing is read after the flag but the flag.
         self.gone.store(true, Ordering::Relaxed);
         // Dropped outside of the lock: it may free the last nodes of the domain.
-        let collector = lock(&self.collector).take();
-        drop(collector);
+        let pass = lock(&self.pass).take();
+        drop(pass);
+        let stale = REGISTRATIONS.try_with(|all| {
+            // One that frees the last node of another domain is in there.
+            let mut all = all.try_borrow_mut().ok()?;
+            Some(all.extract_if(.., |known| known.is_stale()).collect::<Vec<_>>())
+        });
+        drop(stale);
+    }
+}
+
+/// Pins the current thread if it is registered with the domain of this name.
+#[inline]
+fn known(name: &Arc<AtomicBool>) -> Option<Guard> {
+    let pinned = REGISTRATIONS.try_with(|all| {
+        let all = all.borrow();
+        all.iter().find(|known| Arc::ptr_eq(&known.gone, name)).map(|known| Guard(known.handle.pin()))
+    });
+    pinned.ok().flatten()
+}
+
+impl Pass {
+    /// Pins the current thread, as [`Domain::pin`] does.
+    #[inline]
+    pub fn pin(&self) -> Guard {
+        known(&self.gone).unwrap_or_else(|| self.register())
     }
 
     /// Registers the current thread and forgets the domains that are gone.
     #[cold]
-    fn register(&self) -> Option<Guard> {
-        let handle = lock(&self.collector).as_ref()?.register();
+    fn register(&self) -> Guard {
+        let handle = self.collector.register();
         let guard = Guard(handle.pin());
         let stale = REGISTRATIONS.try_with(|all| {
             let mut all = all.borrow_mut();
@@ -87,13 +130,19 @@ impl Domain {
         // Dropped outside of the borrow: it may free the last nodes of a domain. When the thread is ending and its
         // registrations are gone, `handle` was dropped with the closure; the guard keeps its participant alive.
         drop(stale);
-        Some(guard)
+        guard
     }
 }
 
 impl Drop for Domain {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass").finish_non_exhaustive()
     }
 }
 
@@ -157,4 +206,44 @@ impl Canary {
     /// Begins another life of the node.
     #[inline(always)]
     pub const fn revive(&mut self) {}
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// Who registers with a lock in its hands may be gone: in a forked child it is.
+    #[test]
+    fn a_pass_pins_although_the_domain_is_locked() {
+        let domain = Domain::new();
+        let pass = domain.pass();
+        let locked = lock(&domain.pass);
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                assert!(domain.try_pin().is_none(), "it waits for nobody");
+                drop(pass.pin());
+                drop(domain.try_pin().expect("registered by the pass"));
+            });
+        });
+        drop(locked);
+    }
+
+    #[test]
+    fn who_was_registered_pins_after_the_close_until_it_registers_elsewhere() {
+        let domain = Domain::new();
+        drop(domain.pin());
+        thread::scope(|threads| _ = threads.spawn(|| domain.close()));
+        drop(domain.try_pin().expect("registered before the close"));
+        drop(Domain::new().pin());
+        assert!(domain.try_pin().is_none(), "its registration went with the domain");
+    }
+
+    #[test]
+    fn who_closes_is_not_registered_any_more() {
+        let domain = Domain::new();
+        drop(domain.pin());
+        domain.close();
+        assert!(domain.try_pin().is_none());
+    }
 }

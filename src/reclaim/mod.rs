@@ -23,7 +23,7 @@
 //! - `R4`  Nobody is pinned while user code runs.
 //!
 //! A domain may be *closed* while others still have guards ([`Domain::close`]). It lets go of the collector then: what was retired is
-//! left to the threads that are registered, and no other thread can pin any more.
+//! left to the threads that are registered, and no other thread can pin any more that has no [`Pass`].
 //!
 //! # In a model
 //!
@@ -73,7 +73,7 @@ use self::oracle as imp;
 pub use imp::Oracle;
 #[cfg(any(loom, shuttle))]
 pub use imp::assert_unpinned;
-pub use imp::{Canary, Domain, Guard};
+pub use imp::{Canary, Domain, Guard, Pass};
 
 /// What can be retired: a node with a [`Canary`] to tell whether it still lives.
 pub trait Retire: Sized + 'static {

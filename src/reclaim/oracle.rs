@@ -125,28 +125,56 @@ pub fn assert_unpinned() {
 }
 
 /// A set of threads and nodes whose reclamation belongs together: one pool.
-pub struct Domain(Mutex<Option<Arc<Shared>>>);
+pub struct Domain(Mutex<Option<Pass>>);
+
+/// Lets its owner pin without asking whether the domain is closed.
+#[derive(Clone)]
+pub struct Pass(Arc<Shared>);
 
 impl Domain {
     /// Makes a domain with the oracle that the environment names.
     #[allow(clippy::new_without_default, reason = "a domain has an identity")]
     pub fn new() -> Self {
-        Self(Mutex::new(Some(Arc::new(Shared {
+        Self(Mutex::new(Some(Pass(Arc::new(Shared {
             oracle: Oracle::from_env(),
             book: Mutex::default(),
             retired: AtomicUsize::new(0),
             unpinned: AtomicUsize::new(0),
-        }))))
+        })))))
+    }
+
+    /// Returns a pass of the open domain.
+    pub fn pass(&self) -> Pass {
+        self.own().clone().expect("the domain is open")
     }
 
     /// Pins the current thread: what it reaches from now on is not killed until the guard is dropped.
     pub fn pin(&self) -> Guard {
-        self.try_pin().expect("the domain is open as long as somebody publishes or works")
+        self.pass().pin()
     }
 
     /// Pins the current thread unless the domain is closed. To the oracle no thread is known before.
     pub fn try_pin(&self) -> Option<Guard> {
-        let shared = Arc::clone(self.shared().as_ref()?);
+        // The lock is not kept: it is the system's, and a pin is a step of the model.
+        let pass = self.own().clone()?;
+        Some(pass.pin())
+    }
+
+    /// Leaves what was retired here to those who are pinned, and lets nobody pin any more who has no pass.
+    pub fn close(&self) {
+        let pass = self.own().take();
+        drop(pass);
+    }
+
+    fn own(&self) -> MutexGuard<'_, Option<Pass>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pass {
+    /// Pins the current thread, as [`Domain::pin`] does.
+    pub fn pin(&self) -> Guard {
+        let shared = Arc::clone(&self.0);
         if shared.oracle != Oracle::Never {
             shared.retired.fetch_add(0, Ordering::Acquire);
         }
@@ -156,17 +184,13 @@ impl Domain {
         book.guards.push(id);
         drop(book);
         GUARDS.with(|guards| guards.set(guards.get() + 1));
-        Some(Guard { shared, id })
+        Guard { shared, id }
     }
+}
 
-    /// Leaves what was retired here to those who are pinned, and lets nobody pin any more.
-    pub fn close(&self) {
-        let shared = self.shared().take();
-        drop(shared);
-    }
-
-    fn shared(&self) -> MutexGuard<'_, Option<Arc<Shared>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass").finish_non_exhaustive()
     }
 }
 

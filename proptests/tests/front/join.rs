@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::{Barrier, mpsc};
 
 use proptest::collection::{btree_set, vec};
 use proptests::watchdog::watch;
@@ -135,6 +136,28 @@ fn s4_a_job_is_kept_while_nobody_could_be_woken() {
     assert!(panic.is_none());
     assert!(!found, "S4: published, and nobody could be woken");
     assert_eq!(runs.into_inner(), 1);
+}
+
+/// Who drops a pool sleeps until its workers have ended, and one of them may wait for what this thread keeps for another pool.
+#[test]
+fn s4_who_drops_another_pool_keeps_nothing() {
+    let _watchdog = watch("join::s4_who_drops_another_pool_keeps_nothing", DEADLINE);
+    let (pool, other) = (ZeroPool::with_workers(2), ZeroPool::with_workers(1));
+    let gate = Arc::new(Barrier::new(3));
+    let busy = [(); 2].map(|()| {
+        let gate = Arc::clone(&gate);
+        pool.spawn(move || (gate.wait(), gate.wait()))
+    });
+    gate.wait();
+    let (send, receive) = mpsc::channel();
+    let waits = other.spawn(move || receive.recv());
+    let first = || {
+        gate.wait();
+        drop(other);
+    };
+    pool.join(first, || send.send(()).expect("somebody waits for it"));
+    assert_eq!(waits.join().expect("no task panics"), Ok(()));
+    busy.into_iter().for_each(|busy| drop(busy.join().expect("no task panics")));
 }
 
 /// A timed wait is a sleep, too: what its thread keeps is queued before.
