@@ -48,7 +48,7 @@ proptest! {
         (tasks, nanos) in measurement(),
     ) {
         let known = Estimate::learn(learn(&before), tasks, nanos);
-        let most = u64::from(u32::MAX) / 256 * tasks;
+        let most = u64::from(u32::MAX) * tasks / 256;
         prop_assert!(known.nanos(tasks) + CLOCK + tasks / 256 + 1 >= nanos.min(most), "{known:?} after {nanos}");
     }
 
@@ -59,7 +59,7 @@ proptest! {
         (tasks, nanos) in measurement(),
     ) {
         let known = (0..100).fold(learn(&before), |known, _| Some(Estimate::learn(known, tasks, nanos)));
-        let most = u64::from(u32::MAX) / 256 * tasks;
+        let most = u64::from(u32::MAX) * tasks / 256;
         let expected = nanos.saturating_sub(CLOCK).min(most);
         let known = known.expect("something was learnt").nanos(tasks);
         prop_assert!(known <= expected + tasks / 16 + 1 , "{known} for {expected}");
