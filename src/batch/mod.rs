@@ -43,7 +43,9 @@
 //!
 //! | access | ordering | why |
 //! |---|---|---|
-//! | claim word, all | Relaxed | the word hands out numbers, and only grows; the work was published with the link `[Q-link]`, and its end is the latch's `[L-done]` |
+//! | claim word, CAS | Release | `[B-claim]` the links before the claim, for who finds the batch taken and goes on behind it: else it might find the end too early (Q5) |
+//! | claim word, load in `is_claimable` | Relaxed | a hint; who ends by what it finds looks with `join` |
+//! | claim word, other loads, and CAS on failure | Acquire | `[B-claim]` other side. The word itself hands out numbers; the work was published with the link `[Q-link]`, and its end is the latch's `[L-done]` |
 //! | handles, add | Relaxed | whoever clones has a handle, so the count is not zero |
 //! | handles, subtract | AcqRel | `[B-part]` what other clones did to the node, before the last releases it |
 //! | handles, load | Acquire | `[B-part]` other side, for a last one that need not subtract |
@@ -246,7 +248,8 @@ impl Batch {
 
     /// Tells whether a thread that has not joined could claim. A true answer may be old, a false one is final.
     pub fn is_claimable(&self) -> bool {
-        // ORDERING: Relaxed; a word that refuses does so for ever, and an old one costs a failed claim.
+        // ORDERING: Relaxed; a word that refuses does so for ever, and an old one costs a failed claim. Who ends by what it
+        // finds looks with `join`.
         ClaimWord(self.claim.load(Ordering::Relaxed)).admits(&self.plan)
     }
 
@@ -267,18 +270,18 @@ impl Batch {
         admit: impl Fn(ClaimWord) -> Option<u64>,
         grain: Option<Grain>,
     ) -> Option<Range<u64>> {
-        // ORDERING: Relaxed; the word hands out numbers, and an old one costs a failed claim.
-        let mut word = ClaimWord(self.claim.load(Ordering::Relaxed));
+        // ORDERING: Acquire; pairs with the CAS below [B-claim], if we are refused, or claim what follows.
+        let mut word = ClaimWord(self.claim.load(Ordering::Acquire));
         loop {
             // B2: a word that refuses is not written.
             let joined = admit(word)?;
             let (taken, range) = word.take(&self.plan, grain.unwrap_or(word.grain()));
-            // ORDERING: Relaxed, twice; as above. The work came with the link [Q-link], and goes with the latch [L-done].
+            // ORDERING: Release; pairs with the Acquire loads of the word [B-claim]. Acquire on failure, as above.
             match self.claim.compare_exchange_weak(
                 word.0,
                 taken.0 + joined,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
+                Ordering::Release,
+                Ordering::Acquire,
             ) {
                 Ok(_) => return Some(range),
                 Err(now) => word = ClaimWord(now),
@@ -331,7 +334,9 @@ unsafe impl Node for Batch {
     }
 
     fn is_spent(&self) -> bool {
-        !self.is_claimable()
+        // ORDERING: Acquire; pairs with the CAS in `claim_range` [B-claim], for who then unlinks the batch, and so hides it from
+        // searches that would acquire. Index and helpers only grow, so that an old value errs on the safe side.
+        !ClaimWord(self.claim.load(Ordering::Acquire)).admits(&self.plan)
     }
 
     fn is_finished(&self) -> bool {

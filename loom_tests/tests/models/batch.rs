@@ -6,6 +6,9 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
 use loom::cell::UnsafeCell;
+use loom::sync::atomic::AtomicBool;
+use loom::sync::atomic::Ordering::{Acquire, Release};
+use loom::thread::JoinHandle;
 use zero_pool_loom::batch::{Claim, Handle, Outcome};
 use zero_pool_loom::idle::Woken;
 use zero_pool_loom::injector::Injector;
@@ -346,10 +349,7 @@ fn w5_a_sweep_beside_the_drain() {
     help(&injector, &swept);
     injector.release(handle);
     let guest = spawn(&injector, move |injector| participate(injector, claim));
-    let sweeper = spawn(&injector, move |injector| {
-        injector.sweep_after(&swept);
-        swept
-    });
+    let sweeper = sweep_beside(&injector, swept);
     injector.wait_for_all();
     tasks.collect();
     end(guest);
@@ -357,7 +357,63 @@ fn w5_a_sweep_beside_the_drain() {
     behind.collect();
 }
 
+/// A thread that unlinks what is spent, and returns the handle.
+fn sweep_beside(injector: &Arc<Injector>, handle: Handle) -> JoinHandle<Handle> {
+    spawn(injector, move |injector| {
+        injector.sweep_after(&handle);
+        handle
+    })
+}
+
+/// Who claims the one task that is there knows that another has been published, by another thread. So there is a task at all times, and
+/// who is refused by the claimed batch finds the next one.
+fn q5_who_claims_knew_of_another_batch() {
+    let injector = injector(0);
+    let [first, last] = [1; 2].map(Tasks::new);
+    let oldest = injector.publish(first.batch());
+    let is_published = Arc::new(AtomicBool::new(false));
+    let publisher = {
+        let (last, is_published) = (Arc::clone(&last), Arc::clone(&is_published));
+        spawn(&injector, move |injector| {
+            let newest = injector.publish(last.batch());
+            is_published.store(true, Release);
+            newest
+        })
+    };
+    let claimer = spawn(&injector, move |injector| {
+        if is_published.load(Acquire) {
+            help(injector, &oldest);
+        }
+        oldest
+    });
+    assert!(work_once(&injector), "Q5: EMPTY, and there was a task at all times");
+    [end(claimer), end(publisher)].into_iter().for_each(|handle| finish(&injector, handle));
+    [first, last].iter().for_each(|tasks| tasks.collect());
+}
+
+/// Who claims the one task that is there has published another. So there is a task at all times, and who does not meet the claimed batch
+/// any more, as another one has found it spent, and unlinked it, finds that.
+fn q5_who_finds_a_batch_unlinked() {
+    let injector = injector(0);
+    let tasks = [1; 3].map(Tasks::new);
+    let [oldest, behind] = [0, 1].map(|at: usize| injector.publish(tasks[at].batch()));
+    help(&injector, &behind);
+    let newest = Arc::clone(&tasks[2]);
+    let other = spawn(&injector, move |injector| {
+        let newest = injector.publish(newest.batch());
+        help(injector, &oldest);
+        [oldest, newest]
+    });
+    let sweeper = sweep_beside(&injector, behind);
+    assert!(work_once(&injector), "Q5: EMPTY, and there was a task at all times");
+    injector.release(end(sweeper));
+    end(other).into_iter().for_each(|handle| finish(&injector, handle));
+    tasks.iter().for_each(|tasks| tasks.collect());
+}
+
 crate::table! { "batch":
+    q5_who_claims_knew_of_another_batch(THREE, ORACLES),
+    q5_who_finds_a_batch_unlinked(THREE, ORACLES),
     b1_a_worker_and_the_waiter_share(Bound::None, ORACLES),
     b1_a_sweep_leaves_what_is_unclaimed(THREE, ORACLES),
     b3_a_waiter_helps_while_others_unlink(Bound::None, ORACLES),
