@@ -211,29 +211,34 @@ impl Canary {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::thread;
+    use crate::sync::thread;
+
+    /// Calls `body` on a thread of its own, to its end.
+    fn elsewhere(body: impl FnOnce() + Send + 'static) {
+        let started = thread::Builder::new().spawn(body).expect("a thread");
+        started.join().expect("no panic");
+    }
 
     /// Who registers with a lock in its hands may be gone: in a forked child it is.
     #[test]
     fn a_pass_pins_although_the_domain_is_locked() {
-        let domain = Domain::new();
-        let pass = domain.pass();
+        let domain = Arc::new(Domain::new());
+        let (pass, same) = (domain.pass(), Arc::clone(&domain));
         let locked = lock(&domain.pass);
-        thread::scope(|threads| {
-            threads.spawn(|| {
-                assert!(domain.try_pin().is_none(), "it waits for nobody");
-                drop(pass.pin());
-                drop(domain.try_pin().expect("registered by the pass"));
-            });
+        elsewhere(move || {
+            assert!(same.try_pin().is_none(), "it waits for nobody");
+            drop(pass.pin());
+            drop(same.try_pin().expect("registered by the pass"));
         });
         drop(locked);
     }
 
     #[test]
     fn who_was_registered_pins_after_the_close_until_it_registers_elsewhere() {
-        let domain = Domain::new();
+        let domain = Arc::new(Domain::new());
         drop(domain.pin());
-        thread::scope(|threads| _ = threads.spawn(|| domain.close()));
+        let same = Arc::clone(&domain);
+        elsewhere(move || same.close());
         drop(domain.try_pin().expect("registered before the close"));
         drop(Domain::new().pin());
         assert!(domain.try_pin().is_none(), "its registration went with the domain");
