@@ -84,6 +84,8 @@ pub(crate) trait Session: Sized {
     const WORKERS: usize = THREADS;
     /// Whether a join costs less than the start of a thread.
     const CHEAP_JOIN: bool = true;
+    /// Whether a task may block, and all workers still get one each.
+    const MAY_BLOCK: bool = true;
     /// Whether it allocates by the allocator that counts.
     const COUNTED: bool = true;
 

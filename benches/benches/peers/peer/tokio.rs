@@ -1,5 +1,6 @@
 //! tokio: a runtime for I/O that people also give their computations to. Its caller blocks on the handles of the tasks,
-//! and loops are cut by hand.
+//! and loops are cut by hand. Its documentation asks for tasks that do not block, and a worker that took two which do keeps the other
+//! workers from the second, now and then for ever: it is not asked to fill them.
 
 use core::ops::Range;
 
@@ -47,6 +48,8 @@ impl Door<'_> {
 }
 
 impl Session for Door<'_> {
+    const MAY_BLOCK: bool = false;
+
     fn index<F: Fn(usize) + Sync>(&mut self, tasks: usize, body: F) -> Option<()> {
         self.pieces(shares(tasks), &body)
     }

@@ -201,6 +201,9 @@ fn wait_until(condition: impl Fn() -> bool) -> bool {
 }
 
 fn to_busy<S: Session>(session: &mut S, budget: &Budget) -> Outcome {
+    if !S::MAY_BLOCK {
+        return Ok(None);
+    }
     let places: Vec<_> = (0..TO_BUSY).map(|_| AtomicU64::new(0)).collect();
     let others: Vec<_> = places.iter().map(|place| Guest::Counts(Counted(place))).collect();
     repeat(budget, |epoch| {
