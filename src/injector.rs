@@ -147,7 +147,7 @@ impl Injector {
         // ORDERING: SeqCst; pairs with the fences in `found` and `announce` [W-fence]. If ours is first, they see the
         // batch; if theirs is first, we see them left or parked.
         fence(Ordering::SeqCst);
-        self.idle.notify();
+        self.wake_one();
         handle
     }
 
@@ -208,13 +208,21 @@ impl Injector {
         self.idle.sleep(announced)
     }
 
+    /// Wakes a worker, unless one is looking already or none is parked (W2).
+    fn wake_one(&self) {
+        if self.idle.may_wake() {
+            self.room().expect();
+        }
+        self.idle.notify();
+    }
+
     /// Wakes somebody if there is something to claim (W1). After `announce` that may be the caller itself.
     fn pass_on(&self) {
         let guard = self.pass.pin();
         let more = self.queue().scan(&guard, |batch| batch.is_claimable().then_some(()));
         drop(guard);
         if more.is_some() {
-            self.idle.notify();
+            self.wake_one();
         }
     }
 

@@ -74,6 +74,7 @@ mod floors {
     pub mod pending;
     pub mod queue;
     pub mod reclaim;
+    pub mod room;
     pub mod sync;
     pub mod turns;
     pub mod unwind;

@@ -252,6 +252,13 @@ impl<N: Node, T: Tally> Queue<N, T> {
         Self::place(unsafe { Self::reached(tail, guard) })
     }
 
+    /// Returns the number of the oldest node that is not spent, or the one that the next node will have, as far as the caller can
+    /// see, and unlinks like a [`scan`](Self::scan).
+    pub fn oldest(&self, guard: &Guard) -> u32 {
+        let oldest = self.scan(guard, |node| (!node.is_spent()).then(|| Self::place(node)));
+        oldest.unwrap_or_else(|| self.newest(guard).wrapping_add(1))
+    }
+
     /// Returns how many nodes are linked behind the head, as far as the caller can see.
     pub fn len(&self, guard: &Guard) -> u32 {
         // ORDERING: Acquire; pairs with the unlink CAS [Q-link].

@@ -56,8 +56,14 @@ impl Turns {
         Self { clock: Stopwatch::start(), rest: AtomicU64::new(0), doublings: AtomicU32::new(0) }
     }
 
-    /// Gives the processor away so many times, or until `is_over`. False: there is nothing to be hoped of turns now.
-    pub fn give_way(&self, times: u32, mut is_over: impl FnMut() -> bool) -> bool {
+    /// Gives the processor away so many times, or until `is_over`. After a turn that took long `is_loss` tells whether it was lost. False:
+    /// there is nothing to be hoped of turns now.
+    pub fn give_way(
+        &self,
+        times: u32,
+        mut is_over: impl FnMut() -> bool,
+        is_loss: impl Fn() -> bool,
+    ) -> bool {
         // T1.
         if times == 0 || self.rests() {
             return false;
@@ -66,7 +72,7 @@ impl Turns {
             let watch = Stopwatch::start();
             thread::give_way();
             let nanos = watch.nanos();
-            if nanos > LOST_NANOS {
+            if nanos > LOST_NANOS && is_loss() {
                 self.lose(nanos);
                 return false;
             }
@@ -114,19 +120,23 @@ mod tests {
     fn t1_turns_end_when_it_is_over() {
         let (turns, mut looks) = (Turns::new(), 0);
         // A machine that others use may take a turn away.
-        let all = turns.give_way(3, || {
-            looks += 1;
-            looks == 2
-        });
+        let all = turns.give_way(
+            3,
+            || {
+                looks += 1;
+                looks == 2
+            },
+            || true,
+        );
         assert!(looks == 2 || !all && looks < 2, "{looks} looks");
-        assert!(!turns.give_way(0, || unreachable!("no turn is taken")));
+        assert!(!turns.give_way(0, || unreachable!("no turn is taken"), || true));
     }
 
     #[test]
     fn t1_nobody_gives_way_while_the_pool_rests() {
         let turns = Turns::new();
         turns.lose(1_000_000_000_000);
-        assert!(!turns.give_way(3, || unreachable!("the pool rests for minutes")));
+        assert!(!turns.give_way(3, || unreachable!("the pool rests for minutes"), || true));
         turns.lose(0);
         assert!(!turns.rests(), "the rest is over");
     }

@@ -18,6 +18,8 @@
 //! - `S2`  *Both have ended.* A join returns only after both halves have ended, whoever ran the second.
 //! - `P3`  *Closed is not the end.* A worker that was refused a sleep leaves only after it has found nothing once more.
 //!
+//! Who comes between two tasks [makes room](crate::room) for a worker that was woken and is late.
+//!
 //! Who would sleep [gives way](crate::turns) before: a waiter, a parked worker, and a looking one, which looks again [ever more
 //! seldom](crate::pace). Short tasks that their submitter runs by itself keep a worker looking in vain all the time; as it looks
 //! so seldom, and nobody is woken meanwhile, it costs the submitter little.
@@ -58,6 +60,7 @@ pub fn work(injector: &Injector, seat: Seat) {
             }
             participate(injector, claim);
             pace.count();
+            injector.room().make();
             continue;
         }
         // P3: without a seat this was the look after the close.
@@ -65,8 +68,9 @@ pub fn work(injector: &Injector, seat: Seat) {
         // Who looked has given way already.
         let turns = if looking.is_some() { 0 } else { TURNS };
         let Some(announced) = injector.announce(own, looking.take()) else { continue };
-        injector.turns().give_way(turns, || injector.is_woken(&announced));
+        injector.turns().give_way(turns, || injector.is_woken(&announced), || true);
         if let Woken::Look(own, duty) = injector.sleep(announced) {
+            injector.room().arrive();
             (seat, looking) = (Some(own), Some(duty));
         }
     }
@@ -83,7 +87,7 @@ fn search(injector: &Injector, looking: &mut Option<Looking>, pace: &mut Pace) -
     }
     looking.as_ref()?;
     let mut newest = injector.newest();
-    while injector.turns().give_way(pace.turns(), || false) {
+    while injector.turns().give_way(pace.turns(), || false, || true) {
         if let Some(claim) = injector.take() {
             return Some(claim);
         }
@@ -116,6 +120,9 @@ fn run_out(home: &Home, claim: &mut Claim) {
     frame::enter(home, ptr::from_ref(claim.batch()), || {
         loop {
             claim.run();
+            if home.room().is_expected() && !claim.is_last() {
+                home.room().make();
+            }
             if !claim.advance(None) {
                 break;
             }
@@ -143,6 +150,7 @@ pub fn wait(home: &Home, handle: &Handle) {
 
 /// Runs those tasks of the batch that nobody has claimed (P1).
 pub fn help(home: &Home, handle: &Handle) {
+    home.room().make();
     if let Some(claim) = handle.claim() {
         participate(home, claim);
         home.sweep_after(handle);
@@ -188,7 +196,7 @@ pub fn sleep_until(home: &Home, handle: &Handle) {
     }
     // S4: they would wait as long.
     pending::publish_all();
-    home.turns().give_way(TURNS, || latch.is_finished());
+    home.turns().give_way(TURNS, || latch.is_finished(), || !home.has_gone_on(handle));
     home.wait(handle);
 }
 
@@ -209,6 +217,7 @@ pub fn sleep_timeout(home: &Home, handle: &Handle, timeout: Duration) -> bool {
 /// If the current thread is inside a task of this very batch.
 pub fn wait_as_guest(home: &Home, handle: &Handle) {
     refuse_own(handle);
+    home.room().make();
     if handle.batch().is_claimable()
         && let Some(claim) = handle.join()
     {

@@ -58,6 +58,11 @@ impl Claim {
         }
     }
 
+    /// Tells whether nobody will claim more of the batch. A false answer may be old.
+    pub fn is_last(&self) -> bool {
+        self.batch().is_exhausted()
+    }
+
     /// Claims the next range, with a new grain if one was measured; false when the batch is exhausted.
     ///
     /// The last range has been run.

@@ -47,8 +47,9 @@ use super::depot::{self, Depot};
 use super::{Afloat, Batch, Claim, Handle, Plan, Run, Work};
 use crate::costs::Costs;
 use crate::latch::{Lot, Sleeper, Ticket};
-use crate::queue::{Node, Queue};
+use crate::queue::Queue;
 use crate::reclaim::{Domain, Guard};
+use crate::room::Room;
 use crate::sync::Arc;
 use crate::turns::Turns;
 use crate::unwind;
@@ -60,6 +61,7 @@ pub struct Home {
     lot: Lot,
     costs: Costs,
     turns: Turns,
+    room: Room,
     depot: Depot,
     domain: Domain,
 }
@@ -75,6 +77,7 @@ impl Home {
             lot: Lot::new(),
             costs: Costs::new(),
             turns: Turns::new(),
+            room: Room::new(),
             depot: Depot::new(magazine),
             domain: Domain::new(),
         })
@@ -124,6 +127,11 @@ impl Home {
         &self.costs
     }
 
+    /// Returns where a woken worker is expected.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
     /// Returns the turns of those who would sleep.
     pub fn turns(&self) -> &Turns {
         &self.turns
@@ -134,8 +142,16 @@ impl Home {
         if handle.place().is_multiple_of(self.queue.run())
             && let Some(guard) = self.domain.try_pin()
         {
-            self.queue.scan(&guard, |batch| (!batch.is_spent()).then_some(()));
+            self.queue.oldest(&guard);
         }
+    }
+
+    /// Tells whether batches behind this one were spent.
+    pub fn has_gone_on(&self, handle: &Handle) -> bool {
+        let next = handle.place().wrapping_add(1);
+        self.domain
+            .try_pin()
+            .is_some_and(|guard| self.queue.oldest(&guard).wrapping_sub(next).cast_signed() > 0)
     }
 
     /// Counts a participation as finished.

@@ -253,6 +253,12 @@ impl Batch {
         ClaimWord(self.claim.load(Ordering::Relaxed)).admits(&self.plan)
     }
 
+    /// Tells whether all tasks were claimed. A true answer is final, a false one may be old.
+    fn is_exhausted(&self) -> bool {
+        // ORDERING: Relaxed; a hint.
+        ClaimWord(self.claim.load(Ordering::Relaxed)).index() >= self.plan.tasks
+    }
+
     /// Claims the first range of the participation of one more thread, if the cap allows it (B4).
     pub fn join(&self) -> Option<Claim> {
         let range = self.claim_range(|word| word.admits(&self.plan).then_some(HELPER), None)?;

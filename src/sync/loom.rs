@@ -15,6 +15,9 @@ pub mod thread {
     /// Nothing: any thread may run next whenever one could give way, and loom's own `yield_now` would rule schedules out.
     pub const fn give_way() {}
 
+    /// Nothing, as above.
+    pub const fn nap() {}
+
     /// Returns a number of threads that a model can explore.
     pub const fn available_parallelism() -> usize {
         2

@@ -20,6 +20,9 @@ pub mod thread {
     /// Nothing: any thread may run next whenever one could give way.
     pub const fn give_way() {}
 
+    /// Nothing, as above.
+    pub const fn nap() {}
+
     /// Returns a number of threads with which everything that can happen does.
     pub const fn available_parallelism() -> usize {
         2

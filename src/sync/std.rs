@@ -9,11 +9,18 @@ pub use std::sync::{Arc, Mutex, MutexGuard, OnceLock, atomic};
 
 /// Threads, and how many of them the machine has room for.
 pub mod thread {
+    use std::time::Duration;
+
     pub use std::thread::{Builder, JoinHandle};
 
     /// Lets other threads have the processor, if there are any.
     pub fn give_way() {
         std::thread::yield_now();
+    }
+
+    /// Sleeps for as short as the system can: some 55 us on Linux.
+    pub fn nap() {
+        std::thread::sleep(Duration::from_micros(1));
     }
 
     /// Returns how many threads can run at once, which heeds CPU quotas; 1 if the system does not tell.
