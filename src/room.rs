@@ -13,13 +13,13 @@
 //!                          one thread naps, and nobody is expected any more
 //! ```
 //!
-//! Whose tasks are short makes no room: by the time of a nap it has run them all by itself, as it does beside a worker that is there
-//! (see [`pace`](crate::pace)).
+//! A nap pays if there is more to do than what is done meanwhile without it. How much that is, the caller estimates from how often it came
+//! between two tasks of late, and from how many tasks are left. Whose tasks are short has run them all by itself by then.
 //!
 //! # Invariants
 //!
 //! - `T5`  *Room once.* For each wake-up one thread naps at most, and none before the worker is late.
-//! - `T6`  *Short tasks go on.* A thread does not nap that has come between two tasks more than [`SHORT`] times since the wake-up.
+//! - `T6`  *For work alone.* Nobody naps who has less than 100 us of work in sight.
 //!
 //! # Orderings
 //!
@@ -43,8 +43,11 @@ use crate::sync::{Stopwatch, TURNS, each_thread, thread};
 /// A worker that was woken mostly comes within 5 to 15 us.
 const LATE_NANOS: u64 = 20_000;
 
-/// Tasks are short if so many are run before a worker is late: less than a microsecond each.
-const SHORT: u32 = 20;
+/// A nap of some 55 us pays for this much work.
+const WORTH_NANOS: u64 = 100_000;
+
+/// After so many visits the clock is read at one in so many.
+const OFTEN: u64 = 16;
 
 /// Where one pool expects a worker.
 #[derive(Debug)]
@@ -58,23 +61,30 @@ pub struct Room {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Visits {
     woken: u64,
-    count: u32,
+    first: u64,
+    count: u64,
 }
 
 impl Visits {
-    /// Counts one more since the last wake-up.
-    fn count(self, woken: u64) -> Self {
-        Self { woken, count: if self.woken == woken { self.count.saturating_add(1) } else { 1 } }
+    /// Counts one more since the last wake-up; returns what is known then, and the time if it is worth looking at.
+    fn count(self, woken: u64, now: impl FnOnce() -> u64) -> (Self, Option<u64>) {
+        if self.woken != woken {
+            let now = now();
+            return (Self { woken, first: now, count: 1 }, None);
+        }
+        let count = self.count + 1;
+        (Self { count, ..self }, (count <= OFTEN || count.is_multiple_of(OFTEN)).then(now))
     }
 
-    /// Tells whether a worker that was woken so long ago is worth a nap (T5, T6).
-    fn are_worth_a_nap(self, nanos: u64) -> bool {
-        self.count <= SHORT && nanos > LATE_NANOS
+    /// Tells whether now a nap pays, if there is so many times as much to do as between two visits (T5, T6).
+    fn are_worth_a_nap(self, now: u64, left: impl FnOnce() -> u64) -> bool {
+        let each = now.saturating_sub(self.first) / (self.count - 1).max(1);
+        now.saturating_sub(self.woken) > LATE_NANOS && each.saturating_mul(left()) >= WORTH_NANOS
     }
 }
 
 each_thread! {
-    static VISITS: Cell<Visits> = Cell::new(Visits { woken: 0, count: 0 })
+    static VISITS: Cell<Visits> = Cell::new(Visits { woken: 0, first: 0, count: 0 })
 }
 
 impl Room {
@@ -107,24 +117,22 @@ impl Room {
         TURNS > 0 && self.woken.load(Ordering::Relaxed) > 0
     }
 
-    /// Naps if a worker is late; tells whether it did. For who comes between two tasks, with nothing in its hands that others wait for.
+    /// Naps if a worker is late and so many times as much is left to do as between two visits; tells whether it did. For who comes
+    /// between two tasks, with nothing in its hands that others wait for.
     #[inline]
-    pub fn make(&self) -> bool {
-        self.is_expected() && self.make_if_late()
+    pub fn make(&self, left: impl FnOnce() -> u64) -> bool {
+        self.is_expected() && self.make_if_late(left)
     }
 
     #[cold]
-    fn make_if_late(&self) -> bool {
+    fn make_if_late(&self, left: impl FnOnce() -> u64) -> bool {
         // ORDERING: Relaxed; as above.
         let woken = self.woken.load(Ordering::Relaxed);
-        let visits = VISITS.with(|visits| {
-            visits.set(visits.get().count(woken));
-            visits.get()
-        });
-        let is_late = visits.are_worth_a_nap(self.clock.nanos().saturating_sub(woken));
-        // T5. ORDERING: Relaxed; as above.
-        let is_ours =
-            is_late && self.woken.compare_exchange(woken, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let (visits, now) = VISITS.with(Cell::get).count(woken, || self.clock.nanos());
+        VISITS.with(|all| all.set(visits));
+        let is_ours = now.is_some_and(|now| visits.are_worth_a_nap(now, left))
+            // T5. ORDERING: Relaxed; as above.
+            && self.woken.compare_exchange(woken, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if is_ours {
             thread::nap();
         }
@@ -136,38 +144,54 @@ impl Room {
 mod tests {
     use super::*;
 
-    /// A room where a worker is late.
+    /// A room where a worker is late, after one visit.
     fn late() -> Room {
         let room = Room::new();
-        while room.clock.nanos() <= LATE_NANOS + 1 {}
         room.woken.store(1, Ordering::Relaxed);
+        assert!(!room.make(|| u64::MAX), "the first visit tells nothing");
+        while room.clock.nanos() <= 2 * LATE_NANOS {}
         room
     }
 
     #[test]
     fn t5_one_nap_is_made_for_a_late_worker() {
         let room = late();
-        assert!(room.make());
-        assert!(!room.make(), "once");
+        assert!(room.make(|| u64::MAX));
+        assert!(!room.make(|| u64::MAX), "once");
     }
 
     #[test]
-    fn t5_no_nap_is_made_for_who_is_there_or_on_the_way() {
+    fn t5_no_nap_is_made_for_who_is_there() {
         let room = late();
         room.arrive();
-        assert!(!room.make(), "it is there");
-        room.woken.store(u64::MAX, Ordering::Relaxed);
-        assert!(!room.make(), "it has just been woken");
-        let visits = Visits { woken: 7, count: 1 };
-        assert!(visits.are_worth_a_nap(LATE_NANOS + 1) && !visits.are_worth_a_nap(LATE_NANOS));
+        assert!(!room.make(|| u64::MAX));
     }
 
     #[test]
-    fn t6_short_tasks_make_no_room() {
-        let once = Visits { woken: 7, count: 5 }.count(8);
-        assert_eq!(once, Visits { woken: 8, count: 1 }, "another wake-up");
-        let often = (1..SHORT).fold(once, |visits, _| visits.count(8));
-        assert!(often.are_worth_a_nap(u64::MAX));
-        assert!(!often.count(8).are_worth_a_nap(u64::MAX));
+    fn t5_no_nap_is_made_for_who_is_on_the_way() {
+        let visits = Visits { woken: 1_000, first: 1_000, count: 2 };
+        let is_worth_it = |now| visits.are_worth_a_nap(now, || u64::MAX);
+        assert!(!is_worth_it(1_000 + LATE_NANOS) && is_worth_it(1_001 + LATE_NANOS));
+    }
+
+    #[test]
+    fn t6_no_nap_is_made_for_little_work() {
+        let room = late();
+        assert!(!room.make(|| 0), "nothing is left");
+        // Ten tasks in 40 us, and so 4 us for each.
+        let visits = Visits { woken: 1_000, first: 10_000, count: 11 };
+        let is_worth_it = |left| visits.are_worth_a_nap(50_000, || left);
+        assert!(!is_worth_it(24) && is_worth_it(25));
+    }
+
+    #[test]
+    fn t6_visits_are_counted_since_the_wake_up() {
+        let before = Visits { woken: 7, first: 100, count: 5 };
+        let (visits, now) = before.count(8, || 300);
+        assert_eq!((visits, now), (Visits { woken: 8, first: 300, count: 1 }, None));
+        assert_eq!(visits.count(8, || 400), (Visits { count: 2, ..visits }, Some(400)));
+        let looks = |count| Visits { count, ..visits }.count(8, || 500).1.is_some();
+        let looked: Vec<u64> = (1..64).filter(|&count| looks(count)).collect();
+        assert_eq!(looked, (1..16).chain([31, 47, 63]).collect::<Vec<_>>());
     }
 }

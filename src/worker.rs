@@ -60,7 +60,7 @@ pub fn work(injector: &Injector, seat: Seat) {
             }
             participate(injector, claim);
             pace.count();
-            injector.room().make();
+            injector.room().make(|| injector.queued());
             continue;
         }
         // P3: without a seat this was the look after the close.
@@ -118,10 +118,10 @@ pub fn participate_measured(home: &Home, mut claim: Claim) {
 fn run_out(home: &Home, claim: &mut Claim) {
     // R4: the claim holds the batch, so that no guard is needed.
     frame::enter(home, ptr::from_ref(claim.batch()), || {
-        loop {
+        for ranges in 1.. {
             claim.run();
-            if home.room().is_expected() && !claim.is_last() {
-                home.room().make();
+            if home.room().is_expected() && claim.left() > 0 {
+                home.room().make(|| claim.left().saturating_mul(ranges) / claim.tasks());
             }
             if !claim.advance(None) {
                 break;
@@ -150,7 +150,7 @@ pub fn wait(home: &Home, handle: &Handle) {
 
 /// Runs those tasks of the batch that nobody has claimed (P1).
 pub fn help(home: &Home, handle: &Handle) {
-    home.room().make();
+    home.room().make(|| home.queued());
     if let Some(claim) = handle.claim() {
         participate(home, claim);
         home.sweep_after(handle);
@@ -217,7 +217,7 @@ pub fn sleep_timeout(home: &Home, handle: &Handle, timeout: Duration) -> bool {
 /// If the current thread is inside a task of this very batch.
 pub fn wait_as_guest(home: &Home, handle: &Handle) {
     refuse_own(handle);
-    home.room().make();
+    home.room().make(|| home.queued());
     if handle.batch().is_claimable()
         && let Some(claim) = handle.join()
     {

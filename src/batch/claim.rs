@@ -58,9 +58,9 @@ impl Claim {
         }
     }
 
-    /// Tells whether nobody will claim more of the batch. A false answer may be old.
-    pub fn is_last(&self) -> bool {
-        self.batch().is_exhausted()
+    /// Returns how many tasks of the batch nobody has claimed, as far as the caller can see.
+    pub fn left(&self) -> u64 {
+        self.batch().unclaimed()
     }
 
     /// Claims the next range, with a new grain if one was measured; false when the batch is exhausted.

@@ -146,6 +146,14 @@ impl Home {
         }
     }
 
+    /// Returns how many batches in the queue are not spent, as far as the caller can see.
+    pub fn queued(&self) -> u64 {
+        let queued =
+            |guard: Guard| self.queue.newest(&guard).wrapping_add(1).wrapping_sub(self.queue.oldest(&guard));
+        // What was spent meanwhile may be more than was there.
+        self.domain.try_pin().map_or(0, |guard| u64::try_from(queued(guard).cast_signed()).unwrap_or(0))
+    }
+
     /// Tells whether batches behind this one were spent.
     pub fn has_gone_on(&self, handle: &Handle) -> bool {
         let next = handle.place().wrapping_add(1);

@@ -253,10 +253,10 @@ impl Batch {
         ClaimWord(self.claim.load(Ordering::Relaxed)).admits(&self.plan)
     }
 
-    /// Tells whether all tasks were claimed. A true answer is final, a false one may be old.
-    fn is_exhausted(&self) -> bool {
+    /// Returns how many tasks nobody has claimed. The answer may be old.
+    fn unclaimed(&self) -> u64 {
         // ORDERING: Relaxed; a hint.
-        ClaimWord(self.claim.load(Ordering::Relaxed)).index() >= self.plan.tasks
+        self.plan.tasks - ClaimWord(self.claim.load(Ordering::Relaxed)).index()
     }
 
     /// Claims the first range of the participation of one more thread, if the cap allows it (B4).
