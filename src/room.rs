@@ -46,6 +46,9 @@ const LATE_NANOS: u64 = 20_000;
 /// A nap of some 55 us pays for this much work.
 const WORTH_NANOS: u64 = 100_000;
 
+/// Tasks that take less than that are run by who submits them before a worker gets at them.
+const SHORT_NANOS: u64 = 1_000;
+
 /// After so many visits the clock is read at one in so many.
 const OFTEN: u64 = 16;
 
@@ -79,7 +82,8 @@ impl Visits {
     /// Tells whether now a nap pays, if there is so many times as much to do as between two visits (T5, T6).
     fn are_worth_a_nap(self, now: u64, left: impl FnOnce() -> u64) -> bool {
         let each = now.saturating_sub(self.first) / (self.count - 1).max(1);
-        now.saturating_sub(self.woken) > LATE_NANOS && each.saturating_mul(left()) >= WORTH_NANOS
+        let is_late = now.saturating_sub(self.woken) > LATE_NANOS;
+        is_late && each >= SHORT_NANOS && each.saturating_mul(left()) >= WORTH_NANOS
     }
 }
 
