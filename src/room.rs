@@ -49,9 +49,6 @@ const WORTH_NANOS: u64 = 100_000;
 /// Tasks that take less than that are run by who submits them before a worker gets at them.
 const SHORT_NANOS: u64 = 1_000;
 
-/// After so many visits the clock is read at one in so many.
-const OFTEN: u64 = 16;
-
 /// Where one pool expects a worker.
 #[derive(Debug)]
 pub struct Room {
@@ -69,14 +66,14 @@ struct Visits {
 }
 
 impl Visits {
-    /// Counts one more since the last wake-up; returns what is known then, and the time if it is worth looking at.
+    /// Counts one more since the last wake-up; returns what is known then, and the time if it is to be looked at, ever more seldom.
     fn count(self, woken: u64, now: impl FnOnce() -> u64) -> (Self, Option<u64>) {
         if self.woken != woken {
             let now = now();
             return (Self { woken, first: now, count: 1 }, None);
         }
         let count = self.count + 1;
-        (Self { count, ..self }, (count <= OFTEN || count.is_multiple_of(OFTEN)).then(now))
+        (Self { count, ..self }, count.is_power_of_two().then(now))
     }
 
     /// Tells whether now a nap pays, if there is so many times as much to do as between two visits (T5, T6).
@@ -196,6 +193,6 @@ mod tests {
         assert_eq!(visits.count(8, || 400), (Visits { count: 2, ..visits }, Some(400)));
         let looks = |count| Visits { count, ..visits }.count(8, || 500).1.is_some();
         let looked: Vec<u64> = (1..64).filter(|&count| looks(count)).collect();
-        assert_eq!(looked, (1..16).chain([31, 47, 63]).collect::<Vec<_>>());
+        assert_eq!(looked, [1, 3, 7, 15, 31, 63]);
     }
 }
