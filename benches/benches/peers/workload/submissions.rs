@@ -6,6 +6,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use benches::work::{chain, steps};
+
 use super::{Question, Row};
 use crate::measure::{Budget, Outcome, expect, intervals, timed};
 use crate::peer::{Each, Script, Session, Task};
@@ -16,6 +18,8 @@ pub(crate) enum Submission {
     Batch(usize),
     /// Submit so many tasks one by one, then wait for all.
     Singles(usize),
+    /// Submit so many tasks of so many nanoseconds one by one, then wait for all.
+    Worked(usize, f64),
     /// Submit one task, when the workers have slept for a while, and see what that cost the submitter.
     ToIdle,
     /// Submit many tasks while all workers are busy, and see what each cost the submitter.
@@ -34,15 +38,19 @@ const TO_BUSY: usize = 100;
 const FEW: usize = 8;
 
 pub(crate) fn rows() -> Vec<Row> {
-    let row = |group, name, question| Row::new(group, name, Question::Submission(question));
+    let row = |group, name: &str, question| Row::new(group, name, Question::Submission(question));
     let mut rows = Vec::new();
     for tasks in [1, 2, 8, 64] {
-        rows.push(row("submit and wait", format!("batch of {tasks}"), Submission::Batch(tasks)));
+        rows.push(row("submit and wait", &format!("batch of {tasks}"), Submission::Batch(tasks)));
     }
-    rows.push(row("submit and wait", "1000 singles".to_owned(), Submission::Singles(1000)));
-    rows.push(row("submit only", "workers idle".to_owned(), Submission::ToIdle));
-    rows.push(row("submit only", "workers busy".to_owned(), Submission::ToBusy));
-    rows.push(row("rendezvous", "two tasks, cold".to_owned(), Submission::Rendezvous));
+    rows.push(row("submit and wait", "1000 singles", Submission::Singles(1000)));
+    for (tasks, nanos) in [(16, 10_000.0), (500, 5_000.0)] {
+        let name = format!("{tasks} singles of {} us", nanos / 1e3);
+        rows.push(Row { real_work: true, ..row("submit and wait", &name, Submission::Worked(tasks, nanos)) });
+    }
+    rows.push(row("submit only", "workers idle", Submission::ToIdle));
+    rows.push(row("submit only", "workers busy", Submission::ToBusy));
+    rows.push(row("rendezvous", "two tasks, cold", Submission::Rendezvous));
     rows
 }
 
@@ -51,6 +59,7 @@ impl Submission {
         match self {
             Self::Batch(tasks) => marks(tasks, budget, |params| session.batch(params)),
             Self::Singles(tasks) => marks(tasks, budget, |params| session.scope(Each(params))),
+            Self::Worked(tasks, nanos) => worked(tasks, nanos, session, budget),
             Self::ToIdle => to_idle(session, budget),
             Self::ToBusy => to_busy(session, budget),
             Self::Rendezvous => rendezvous(session, budget),
@@ -77,6 +86,44 @@ fn marks(tasks: usize, budget: &Budget, mut call: impl FnMut(&[Counted<'_>]) -> 
         |_| call(&params),
         |epoch| {
             places.iter().try_for_each(|place| expect("runs of a task", place.load(Ordering::Relaxed), epoch))
+        },
+    )
+}
+
+/// A task that does some work, and mixes what comes of it into its result.
+struct Working {
+    seed: u64,
+    steps: u64,
+    result: AtomicU64,
+}
+
+impl Task for Working {
+    fn run(&self) {
+        let before = self.result.load(Ordering::Relaxed);
+        self.result
+            .store(before.wrapping_mul(3).wrapping_add(chain(self.seed, self.steps)), Ordering::Relaxed);
+    }
+}
+
+/// Measures the submission of tasks one by one, which do some work, and the wait for all.
+fn worked<S: Session>(tasks: usize, nanos: f64, session: &mut S, budget: &Budget) -> Outcome {
+    let steps = steps(nanos);
+    let task = |seed| Working { seed, steps, result: AtomicU64::new(0) };
+    let tasks: Vec<_> = (0..tasks as u64).map(task).collect();
+    let each: Vec<_> = tasks.iter().map(|task| chain(task.seed, steps)).collect();
+    // What a result is a multiple of its task's outcome by.
+    let (mut calls, mut factor) = (0, 0_u64);
+    timed(
+        budget,
+        |_| session.scope(Each(&tasks)),
+        |epoch| {
+            while calls < epoch {
+                factor = factor.wrapping_mul(3).wrapping_add(1);
+                calls += 1;
+            }
+            tasks.iter().zip(&each).try_for_each(|(task, each)| {
+                expect("result", task.result.load(Ordering::Relaxed), each.wrapping_mul(factor))
+            })
         },
     )
 }
