@@ -41,7 +41,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Stopwatch, TURNS, each_thread, thread};
 
 /// A worker that was woken mostly comes within 5 to 15 us.
-const LATE_NANOS: u64 = 20_000;
+const LATE_NANOS: u64 = 10_000;
 
 /// A nap of some 55 us pays for this much work.
 const WORTH_NANOS: u64 = 100_000;
