@@ -19,7 +19,7 @@
 //! # Invariants
 //!
 //! - `T5`  *Room once.* For each wake-up one thread naps at most, and none before the worker is late.
-//! - `T6`  *For work alone.* Nobody naps who has less than 100 us of work in sight.
+//! - `T6`  *For work alone.* Nobody naps who has less than 100 us of work in sight, or whose tasks take less than a microsecond.
 //!
 //! # Orderings
 //!
@@ -40,7 +40,7 @@ use core::cell::Cell;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Stopwatch, TURNS, each_thread, thread};
 
-/// A worker that was woken mostly comes within 5 to 15 us.
+/// A worker that was woken and has a processor mostly comes within 5 to 10 us.
 const LATE_NANOS: u64 = 10_000;
 
 /// A nap of some 55 us pays for this much work.
@@ -183,6 +183,15 @@ mod tests {
         let visits = Visits { woken: 1_000, first: 10_000, count: 11 };
         let is_worth_it = |left| visits.are_worth_a_nap(50_000, || left);
         assert!(!is_worth_it(24) && is_worth_it(25));
+    }
+
+    #[test]
+    fn t6_no_nap_is_made_for_short_tasks() {
+        let is_worth_it = |each| {
+            let visits = Visits { woken: 1_000, first: 100_000, count: 2 };
+            visits.are_worth_a_nap(100_000 + each, || u64::MAX)
+        };
+        assert!(!is_worth_it(999) && is_worth_it(1_000));
     }
 
     #[test]

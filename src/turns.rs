@@ -3,7 +3,8 @@
 //! Most of what a thread waits for comes sooner than the system could put it to sleep and wake it again. A turn is one
 //! `sched_yield`: half a microsecond if nobody else wants the processor. If somebody does, the turn is *lost*: who gave way is
 //! behind everybody for a whole slice of the scheduler, milliseconds, while a thread that sleeps is put in front when it is woken.
-//! So after a lost turn the whole pool rests, and its threads sleep at once.
+//! So after a lost turn the whole pool rests, and its threads sleep at once. A waiter's turn was not lost if others have run batches behind
+//! its own meanwhile: it would have waited for one after another of them, and each of these waits would have cost a wake.
 //!
 //! ```text
 //!   turns ─▶ a lost one: 4 ms ─▶ rest: 1 ms ─▶ a lost one ─▶ 2 ms ─▶ .. 256 ms        on a busy machine
@@ -72,8 +73,7 @@ impl Turns {
             let watch = Stopwatch::start();
             thread::give_way();
             let nanos = watch.nanos();
-            if nanos > LOST_NANOS && is_loss() {
-                self.lose(nanos);
+            if self.has_lost(nanos, &is_loss) {
                 return false;
             }
             if is_over() {
@@ -82,6 +82,15 @@ impl Turns {
         }
         self.win();
         true
+    }
+
+    /// Tells whether a turn that took so long was lost, and then begins a rest.
+    fn has_lost(&self, nanos: u64, is_loss: impl Fn() -> bool) -> bool {
+        let is_lost = nanos > LOST_NANOS && is_loss();
+        if is_lost {
+            self.lose(nanos);
+        }
+        is_lost
     }
 
     /// Tells whether a turn was lost of late.
@@ -139,6 +148,14 @@ mod tests {
         assert!(!turns.give_way(3, || unreachable!("the pool rests for minutes"), || true));
         turns.lose(0);
         assert!(!turns.rests(), "the rest is over");
+    }
+
+    #[test]
+    fn t1_a_turn_that_others_used_is_not_lost() {
+        let turns = Turns::new();
+        assert!(!turns.has_lost(LOST_NANOS, || unreachable!("it was short")));
+        assert!(!turns.has_lost(1_000_000_000_000, || false) && !turns.rests());
+        assert!(turns.has_lost(1_000_000_000_000, || true) && turns.rests());
     }
 
     #[test]

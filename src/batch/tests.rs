@@ -64,3 +64,35 @@ fn a_node_fills_two_cache_lines() {
 fn b3_sixteen_bytes_are_known_of_a_task() {
     assert_eq!(size_of::<Work>(), 16, "a function and a context");
 }
+
+#[test]
+fn a_home_knows_what_is_queued_and_what_has_gone_on() {
+    let home = Home::new(2, 1);
+    let plan = Plan { tasks: 1, threads: 1, helpers: 1, grain: Grain::SINGLE };
+    let publish = || {
+        // SAFETY: the tasks touch nothing.
+        let batch = unsafe { Home::batch(&home, Work { run: nothing, context: ptr::null() }, plan) };
+        let batch = NonNull::from(Box::leak(batch));
+        // SAFETY: just made, and its first handle.
+        let handle = unsafe { Handle::new(batch) };
+        // SAFETY: from a box, never linked, and the queue's hold keeps it.
+        unsafe { home.queue().push(batch, &home.domain().pin()) };
+        handle
+    };
+    let run = |handle: &Handle| {
+        let mut claim = handle.claim().expect("its task");
+        claim.run();
+        home.complete(claim);
+    };
+    let handles: Vec<_> = (0..3).map(|_| publish()).collect();
+    let seen = || (home.queued(), handles.iter().map(|handle| home.has_gone_on(handle)).collect::<Vec<_>>());
+    assert_eq!(seen(), (3, vec![false; 3]));
+    run(&handles[0]);
+    assert_eq!(seen(), (2, vec![false; 3]), "its own batch is spent, and none behind it");
+    run(&handles[1]);
+    assert_eq!(seen(), (1, vec![true, false, false]));
+    run(&handles[2]);
+    assert_eq!(seen(), (0, vec![true, true, false]));
+    handles.into_iter().for_each(|handle| home.release(handle));
+    home.dissolve();
+}

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("worker", 2),
     ("grain", 2),
     ("turns", 2),
+    ("room", 2),
     ("pace", 2),
     ("unwind", 2),
     ("frame", 2),
