@@ -97,7 +97,7 @@ impl Room {
 
     /// Notes that a worker is about to be woken.
     pub fn expect(&self) {
-        if TURNS > 0 {
+        if TURNS != 0 {
             // ORDERING: Relaxed; a moment that stands for itself.
             self.woken.store(self.clock.nanos().max(1), Ordering::Relaxed);
         }
@@ -105,7 +105,7 @@ impl Room {
 
     /// Notes that the worker is there.
     pub fn arrive(&self) {
-        if TURNS > 0 {
+        if TURNS != 0 {
             // ORDERING: Relaxed; as above.
             self.woken.store(0, Ordering::Relaxed);
         }
@@ -115,7 +115,7 @@ impl Room {
     #[inline]
     pub fn is_expected(&self) -> bool {
         // ORDERING: Relaxed; as above. Under loom nobody is.
-        TURNS > 0 && self.woken.load(Ordering::Relaxed) > 0
+        TURNS != 0 && self.woken.load(Ordering::Relaxed) > 0
     }
 
     /// Naps if a worker is late and so many times as much is left to do as between two visits; tells whether it did. For who comes
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn t6_no_nap_is_made_for_short_tasks() {
-        let is_worth_it = |each| {
+        let is_worth_it = |each: u64| {
             let visits = Visits { woken: 1_000, first: 100_000, count: 2 };
             visits.are_worth_a_nap(100_000 + each, || u64::MAX)
         };
