@@ -158,7 +158,7 @@ mod tests {
     fn t5_one_nap_is_made_for_a_late_worker() {
         let room = late();
         assert!(room.make(|| u64::MAX));
-        assert!(!room.make(|| u64::MAX), "once");
+        assert!((0..8).all(|_| !room.make(|| u64::MAX)), "once");
     }
 
     #[test]

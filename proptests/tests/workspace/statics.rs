@@ -15,7 +15,7 @@ const DOORS: [&str; 3] = ["src/sync/std.rs", "src/sync/loom.rs", SHUTTLE];
 const SHUTTLE: &str = "src/sync/shuttle.rs";
 
 /// The files that have a variable for each thread.
-const EACH_THREAD: [&str; 6] = [
+const EACH_THREAD: [&str; 7] = [
     // The registrations with crossbeam-epoch.
     "src/reclaim/epoch.rs",
     // How often a modelled thread is pinned.
@@ -28,6 +28,8 @@ const EACH_THREAD: [&str; 6] = [
     "src/pending.rs",
     // How many calls went unmeasured.
     "src/costs.rs",
+    // How often a thread came between two tasks since a wake-up.
+    "src/room.rs",
 ];
 
 /// The one static that changes: the pool of the whole program, which a model does not have (`cfg(not(any(loom, shuttle)))`).
