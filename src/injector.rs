@@ -210,9 +210,7 @@ impl Injector {
 
     /// Wakes a worker, unless one is looking already or none is parked (W2).
     fn wake_one(&self) {
-        if self.idle.may_wake() {
-            self.room().expect();
-        }
+        self.room().expect(|| self.idle.may_wake());
         self.idle.notify();
     }
 

@@ -252,11 +252,9 @@ impl<N: Node, T: Tally> Queue<N, T> {
         Self::place(unsafe { Self::reached(tail, guard) })
     }
 
-    /// Returns the number of the oldest node that is not spent, or the one that the next node will have, as far as the caller can
-    /// see, and unlinks like a [`scan`](Self::scan).
-    pub fn oldest(&self, guard: &Guard) -> u32 {
-        let oldest = self.scan(guard, |node| (!node.is_spent()).then(|| Self::place(node)));
-        oldest.unwrap_or_else(|| self.newest(guard).wrapping_add(1))
+    /// Returns the number of the oldest node that is not spent, if there is one, and unlinks like a [`scan`](Self::scan).
+    pub fn oldest(&self, guard: &Guard) -> Option<u32> {
+        self.scan(guard, |node| (!node.is_spent()).then(|| Self::place(node)))
     }
 
     /// Returns how many nodes are linked behind the head, as far as the caller can see.

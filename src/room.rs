@@ -95,9 +95,9 @@ impl Room {
         Self { clock: Stopwatch::start(), woken: AtomicU64::new(0) }
     }
 
-    /// Notes that a worker is about to be woken.
-    pub fn expect(&self) {
-        if TURNS != 0 {
+    /// Notes that a worker is about to be woken, if so.
+    pub fn expect(&self, is_to_be_woken: impl FnOnce() -> bool) {
+        if TURNS != 0 && is_to_be_woken() {
             // ORDERING: Relaxed; a moment that stands for itself.
             self.woken.store(self.clock.nanos().max(1), Ordering::Relaxed);
         }

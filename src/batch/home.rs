@@ -148,18 +148,17 @@ impl Home {
 
     /// Returns how many batches in the queue are not spent, as far as the caller can see.
     pub fn queued(&self) -> u64 {
-        let queued =
-            |guard: Guard| self.queue.newest(&guard).wrapping_add(1).wrapping_sub(self.queue.oldest(&guard));
-        // What was spent meanwhile may be more than was there.
-        self.domain.try_pin().map_or(0, |guard| u64::try_from(queued(guard).cast_signed()).unwrap_or(0))
+        let Some(guard) = self.domain.try_pin() else { return 0 };
+        let after = |oldest| self.queue.newest(&guard).wrapping_sub(oldest).wrapping_add(1);
+        self.queue.oldest(&guard).map_or(0, |oldest| u64::from(after(oldest)))
     }
 
     /// Tells whether batches behind this one were spent.
     pub fn has_gone_on(&self, handle: &Handle) -> bool {
-        let next = handle.place().wrapping_add(1);
-        self.domain
-            .try_pin()
-            .is_some_and(|guard| self.queue.oldest(&guard).wrapping_sub(next).cast_signed() > 0)
+        let Some(guard) = self.domain.try_pin() else { return false };
+        let behind = |other: u32| other.wrapping_sub(handle.place()).cast_signed();
+        let oldest = self.queue.oldest(&guard).map(behind);
+        oldest.map_or_else(|| behind(self.queue.newest(&guard)) > 0, |oldest| oldest > 1)
     }
 
     /// Counts a participation as finished.

@@ -1,6 +1,6 @@
 //! tokio: a runtime for I/O that people also give their computations to. Its caller blocks on the handles of the tasks,
 //! and loops are cut by hand. Its documentation asks for tasks that do not block, and a worker that took two which do keeps the other
-//! workers from the second, now and then for ever: it is not asked to fill them.
+//! workers from the second, now and then for more than ten seconds: it is not asked to fill them.
 
 use core::ops::Range;
 
