@@ -43,7 +43,7 @@ use crate::sync::{Stopwatch, TURNS, each_thread, thread};
 /// A worker that was woken and has a processor mostly comes within 5 to 10 us.
 const LATE_NANOS: u64 = 10_000;
 
-/// A nap of some 55 us pays for this much work.
+/// A nap of some 60 us pays for this much work.
 const WORTH_NANOS: u64 = 100_000;
 
 /// Tasks that take less than that are run by who submits them before a worker gets at them.

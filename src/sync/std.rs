@@ -18,7 +18,7 @@ pub mod thread {
         std::thread::yield_now();
     }
 
-    /// Sleeps for as short as the system can: some 55 us on Linux.
+    /// Sleeps for as short as the system can: some 60 us on Linux.
     pub fn nap() {
         std::thread::sleep(Duration::from_micros(1));
     }
