@@ -4,6 +4,9 @@
 //! less than that ends sooner when its caller runs it alone. So each pool remembers what a task took, by the chunk runner, of which
 //! there is one per closure type or task function. Batches that are submitted use it for their [`grain`](crate::grain) alone.
 //!
+//! A worker that is awake need not be woken, and half as much work is worth sharing with it. It is awake if loops follow each other
+//! closely; whether they do is found by trial, as who sleeps never sees them: now and then such a loop wakes a worker.
+//!
 //! ```text
 //!   63            40 39    32 31                        0
 //!   ┌───────────────┬────────┬──────────────────────────┐      one function
@@ -26,6 +29,7 @@
 //!   with a chance of one in 2^23.
 //! - `K4`  *Trust is tested.* Of the functions that a thread calls in turn each is measured again: one call in 127 of it on average,
 //!   and more of those that take longer.
+//! - `K5`  *Trials are rare.* Of the loops that take less than a wake a thread wakes somebody for one in 200 us of them at the most.
 //!
 //! # Orderings
 //!
@@ -40,7 +44,7 @@
 //! submission wakes*: submitted tasks start without their caller whatever they cost, and an estimate only tells how many of them are
 //! worth a claim.
 //!
-//! Checked by: the properties `k1_*`, `k2_*` and `k4_*` in `proptests/tests/costs.rs`, `k3_*` and `a_loop_that_grows_dear_is_shared` in its
+//! Checked by: the properties `k1_*`, `k2_*`, `k4_*` and `k5_*` in `proptests/tests/costs.rs`, `k5_*` in [`idle`](crate::idle), `k3_*` and `a_loop_that_grows_dear_is_shared` in its
 //! contract tests.
 
 use core::cell::Cell;
@@ -52,6 +56,12 @@ use crate::work::Run;
 
 /// What a wake costs in all: a loop that is known to be shorter is run by its caller alone.
 pub const WAKE_NANOS: u64 = 10_000;
+
+/// What it costs to share a loop with a worker that is awake: one that is known to be shorter is run by its caller alone.
+const AWAKE_NANOS: u64 = 5_000;
+
+/// A trial, which may cost 10 us of a thread's time, follows after so much of loops that are between the two.
+const TRIAL_NANOS: u64 = 200_000;
 
 /// So many measurements in a row have to fit before calls go unmeasured.
 pub const TRUSTED: u64 = 16;
@@ -133,6 +143,11 @@ each_thread! {
     static UNMEASURED: Cell<u64> = Cell::new(0)
 }
 
+each_thread! {
+    /// How long the loops should have taken since the last trial that were too short for a wake, and worth a worker that is awake.
+    static UNTRIED: Cell<u64> = Cell::new(0)
+}
+
 impl Costs {
     /// Makes a memory without functions.
     #[allow(clippy::new_without_default, reason = "it is made in one place")]
@@ -177,5 +192,22 @@ impl Costs {
             })
         };
         !estimate.is_trusted() || sampled()
+    }
+
+    /// Tells whether a loop that should take so long is to be shared.
+    #[inline]
+    pub fn is_worth_sharing(nanos: u64, has_awake: impl FnOnce() -> bool) -> bool {
+        nanos >= WAKE_NANOS || nanos >= AWAKE_NANOS && Self::is_worth_trying(nanos, has_awake)
+    }
+
+    /// Tells whether a worker is awake, or is to be woken by way of trial (K5).
+    fn is_worth_trying(nanos: u64, has_awake: impl FnOnce() -> bool) -> bool {
+        UNTRIED.with(|untried| {
+            let sum = (untried.get() + nanos).min(TRIAL_NANOS);
+            let has_awake = has_awake();
+            let is_trial = !has_awake && sum == TRIAL_NANOS;
+            untried.set(if is_trial { 0 } else { sum });
+            has_awake || is_trial
+        })
     }
 }

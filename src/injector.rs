@@ -157,6 +157,11 @@ impl Injector {
         self.idle.may_wake()
     }
 
+    /// Tells whether a worker is awake without work. The answer may be old.
+    pub fn has_awake(&self) -> bool {
+        self.idle.has_awake()
+    }
+
     /// Tells whether two workers are asleep at least.
     pub fn has_spare(&self) -> bool {
         self.idle.has_spare()
@@ -198,9 +203,12 @@ impl Injector {
         Some(announced)
     }
 
-    /// Tells whether the announced worker was woken already.
-    pub fn is_woken(&self, announced: &Announced) -> bool {
-        self.idle.is_popped(announced)
+    /// Gives way so many times before the announced worker sleeps, or until it is woken.
+    pub fn give_way(&self, announced: &Announced, times: u32) {
+        if times > 0 {
+            let is_woken = || self.idle.is_popped(announced);
+            self.idle.awake(|| self.turns().give_way(times, is_woken, || true));
+        }
     }
 
     /// Sleeps until woken.

@@ -157,7 +157,7 @@ impl ZeroPool {
         if nanos <= TARGET_NANOS && !Costs::is_due(known, nanos) {
             // SAFETY: passed on to the caller.
             (tasks, unsafe { (work.run)(work.context, 0..tasks) })
-        } else if nanos < WAKE_NANOS {
+        } else if !Costs::is_worth_sharing(nanos, || self.injector.has_awake()) {
             // SAFETY: passed on to the caller.
             unsafe { self.run_watched(tasks, work, known.slice()) }
         } else {

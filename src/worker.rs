@@ -68,7 +68,7 @@ pub fn work(injector: &Injector, seat: Seat) {
         // Who looked has given way already.
         let turns = if looking.is_some() { 0 } else { TURNS };
         let Some(announced) = injector.announce(own, looking.take()) else { continue };
-        injector.turns().give_way(turns, || injector.is_woken(&announced), || true);
+        injector.give_way(&announced, turns);
         if let Woken::Look(own, duty) = injector.sleep(announced) {
             injector.room().arrive();
             (seat, looking) = (Some(own), Some(duty));

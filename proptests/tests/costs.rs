@@ -119,3 +119,17 @@ fn k1_functions_are_told_apart() {
     let nanos = |run| costs.known(run).map(|known| known.nanos(10));
     assert_eq!((nanos(one), nanos(two)), (Some(100_000), Some(1_000)));
 }
+
+/// A loop that is shorter than a wake is shared with a worker that is awake, if it is long enough for that, and else one of many.
+#[test]
+fn k5_short_loops_are_shared_with_who_is_awake_or_by_way_of_trial() {
+    let (asleep, awake) = (|| false, || true);
+    let unseen = || unreachable!("what takes so long or so little does not depend on it");
+    assert!((0..1_000).all(|_| !Costs::is_worth_sharing(4_999, unseen)));
+    assert!(Costs::is_worth_sharing(10_000, unseen));
+    let trials = |calls| (0..calls).filter(|_| Costs::is_worth_sharing(5_000, asleep)).count();
+    assert_eq!((trials(39), trials(1)), (0, 1), "one in 200 us");
+    assert_eq!((trials(400), trials(39)), (10, 0), "and again");
+    assert!((0..1_000).all(|_| Costs::is_worth_sharing(5_000, awake)));
+    assert_eq!((trials(1), trials(39)), (1, 0), "what was shared makes a trial due, and no more than one");
+}

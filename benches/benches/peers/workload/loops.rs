@@ -19,14 +19,14 @@ pub(crate) struct Loop {
     work: OnceLock<Steps>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Empty,
     Indexed,
     /// 10,000 to 50,000 steps with branches.
     Heavy,
-    /// 87 ns each: what a task must do for the dispatch of 0.4 to have cost as much as the work.
-    Short,
+    /// So many nanoseconds each.
+    Worked(f64),
     /// Pareto with a tail that holds most of the work, in random order or with the longest last.
     Tailed {
         sorted: bool,
@@ -42,11 +42,11 @@ enum Way {
     Slice,
 }
 
-/// How long a short task takes, in nanoseconds.
+/// What a task must do for the dispatch of 0.4 to have cost as much as the work, in nanoseconds.
 const SHORT: f64 = 87.0;
 
 pub(crate) fn rows() -> Vec<Row> {
-    use Kind::{Empty, Heavy, Indexed, Short, Tailed};
+    use Kind::{Empty, Heavy, Indexed, Tailed, Worked};
     let row = |group, name: &str, tasks, kind, way| {
         let question = Loop { tasks, kind, way, work: OnceLock::new() };
         let real_work = !matches!(kind, Empty | Indexed);
@@ -56,7 +56,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let thousand = [
         ("indexed computation", Indexed, &ways[..]),
         ("task overhead", Empty, &ways),
-        ("87 ns of work", Short, &ways),
+        ("87 ns of work", Worked(SHORT), &ways),
         ("heavy compute", Heavy, &[ways[0], ways[2]]),
     ];
     let mut rows = Vec::new();
@@ -65,6 +65,9 @@ pub(crate) fn rows() -> Vec<Row> {
     }
     for tasks in [1, 2, 8, 64, 1_000, 10_000, 100_000, 1_000_000] {
         rows.push(row("empty tasks by index", &tasks.to_string(), tasks, Empty, Way::Index));
+    }
+    for (tasks, nanos) in [(100, 50.0), (16, 500.0)] {
+        rows.push(row("short loops", &format!("{tasks} of {nanos} ns"), tasks, Worked(nanos), Way::Index));
     }
     for (name, sorted) in [("random order", false), ("longest last", true)] {
         rows.push(row("10,000 uneven tasks", name, 10_000, Tailed { sorted }, Way::Uneven));
@@ -77,7 +80,7 @@ impl Loop {
         match self.kind {
             Kind::Empty => self.measure(&Empty, session, budget),
             Kind::Indexed => self.measure(&Indexed, session, budget),
-            Kind::Short | Kind::Heavy | Kind::Tailed { .. } => {
+            Kind::Worked(_) | Kind::Heavy | Kind::Tailed { .. } => {
                 self.measure(self.work.get_or_init(|| self.prepare()), session, budget)
             }
         }
@@ -88,8 +91,8 @@ impl Loop {
         let lengths = 0..self.tasks;
         match self.kind {
             Kind::Empty | Kind::Indexed => Steps::chain(Vec::new()),
-            Kind::Short => {
-                let each = steps_in_a_row(SHORT);
+            Kind::Worked(nanos) => {
+                let each = steps_in_a_row(nanos);
                 Steps::chain(lengths.map(|_| each).collect())
             }
             Kind::Heavy => Steps::branches(lengths.map(|_| 10_000 + random.number() % 40_001).collect()),
