@@ -84,6 +84,16 @@ impl Turns {
         true
     }
 
+    /// Sleeps for as short as the system can, unless the pool rests; tells whether it did.
+    pub fn nap(&self) -> bool {
+        // T1.
+        let naps = !self.rests();
+        if naps {
+            thread::nap();
+        }
+        naps
+    }
+
     /// Tells whether a turn that took so long was lost, and then begins a rest.
     fn has_lost(&self, nanos: u64, is_loss: impl Fn() -> bool) -> bool {
         let is_lost = nanos > LOST_NANOS && is_loss();
@@ -146,6 +156,7 @@ mod tests {
         let turns = Turns::new();
         turns.lose(1_000_000_000_000);
         assert!(!turns.give_way(3, || unreachable!("the pool rests for minutes"), || true));
+        assert!(!turns.nap(), "nor naps");
         turns.lose(0);
         assert!(!turns.rests(), "the rest is over");
     }

@@ -39,7 +39,7 @@ use crate::costs::{Costs, Estimate};
 use crate::frame;
 use crate::idle::{Looking, Seat, Woken};
 use crate::injector::Injector;
-use crate::pace::Pace;
+use crate::pace::{Away, Pace};
 use crate::pending;
 use crate::sync::{Stopwatch, TURNS};
 use crate::unwind::{self, Payload};
@@ -87,7 +87,7 @@ fn search(injector: &Injector, looking: &mut Option<Looking>, pace: &mut Pace) -
     }
     looking.as_ref()?;
     let mut newest = injector.newest();
-    while injector.turns().give_way(pace.turns(), || false, || true) {
+    while stay_away(injector, pace.away()) {
         if let Some(claim) = injector.take() {
             return Some(claim);
         }
@@ -98,6 +98,14 @@ fn search(injector: &Injector, looking: &mut Option<Looking>, pace: &mut Pace) -
     }
     pace.start_over();
     None
+}
+
+/// Lets the time between two looks pass; false if there is nothing to be hoped of that now.
+fn stay_away(injector: &Injector, away: Away) -> bool {
+    match away {
+        Away::Turns(times) => injector.turns().give_way(times, || false, || true),
+        Away::Nap => injector.turns().nap(),
+    }
 }
 
 /// Runs what was claimed and claims more, to the end of the participation.
