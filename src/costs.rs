@@ -29,7 +29,7 @@
 //!   with a chance of one in 2^23.
 //! - `K4`  *Trust is tested.* Of the functions that a thread calls in turn each is measured again: one call in 127 of it on average,
 //!   and more of those that take longer.
-//! - `K5`  *Trials are rare.* Of the loops that take less than a wake a thread wakes somebody for one in 200 us of them at the most.
+//! - `K5`  *Trials are rare.* Of the loops that take less than a wake a thread shares one in 200 us of them though no worker is awake.
 //!
 //! # Orderings
 //!
@@ -54,7 +54,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::each_thread;
 use crate::work::Run;
 
-/// What a wake costs in all: a loop that is known to be shorter is run by its caller alone.
+/// What a wake costs in all: a loop that is known to be shorter wakes nobody but by way of trial.
 pub const WAKE_NANOS: u64 = 10_000;
 
 /// What it costs to share a loop with a worker that is awake: one that is known to be shorter is run by its caller alone.

@@ -28,7 +28,8 @@
 //!
 //! A parked worker may [give way](crate::turns) for a while before it sleeps, and looks after each turn whether it was popped. Who
 //! pops it meanwhile has not to wake it by a system call, which costs thirty times as much. It is parked all the same: the
-//! word alone says so. How many do so is counted beside it, for [who would not wake anybody](crate::costs) but for a worker that is awake.
+//! word alone says so. How many give way, this worker or the looking one, is counted beside it, for
+//! [who would wake nobody](crate::costs) but gladly has a worker that is awake.
 //!
 //! What follows a step (the fence, the second look) belongs to the [`injector`](crate::injector), which knows the
 //! queue. This module promises only what the word says.
@@ -54,7 +55,7 @@
 //! | slot state, store | Release | `[E-wake]` what the waker did before happens before what the woken does |
 //! | slot state, load | Acquire | `[E-wake]` other side |
 //! | set LOOKING by `look`; clear it | Relaxed | who looks answers for what it finds when it has cleared the bit: the injector's fence |
-//! | count of the parked who are awake | Relaxed | a hint: an old one costs a wake, or what a worker would have done |
+//! | count of those who are awake | Relaxed | a hint: an old one costs a wake, or what a worker would have done |
 //!
 //! # Progress
 //!
@@ -143,7 +144,7 @@ struct Slot {
 #[derive(Debug)]
 pub struct Idle {
     word: CachePadded<AtomicU64>,
-    /// How many of the parked are not asleep yet.
+    /// How many without work are awake.
     awake: CachePadded<AtomicU32>,
     slots: Box<[CachePadded<Slot>]>,
 }
@@ -227,15 +228,13 @@ impl Idle {
         word & LOOKING == 0 && word & TOP != 0
     }
 
-    /// Tells whether a worker is awake without work: it looks, or is parked and not asleep yet. The answer may be old.
+    /// Tells whether a worker without work is awake: it gives way, as the looking one or before its sleep. The answer may be old.
     pub fn has_awake(&self) -> bool {
         // ORDERING: Relaxed; a hint.
-        let word = Word(self.word.load(Ordering::Relaxed));
-        // ORDERING: Relaxed; as above.
-        word.has_looker() || self.awake.load(Ordering::Relaxed) > 0
+        self.awake.load(Ordering::Relaxed) > 0
     }
 
-    /// Calls what a parked worker does before it sleeps.
+    /// Calls what a worker without work does while it is awake.
     pub fn awake<R>(&self, f: impl FnOnce() -> R) -> R {
         // ORDERING: Relaxed; a hint.
         self.awake.fetch_add(1, Ordering::Relaxed);
@@ -392,18 +391,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn k5_who_looks_or_is_not_asleep_yet_is_awake() {
+    fn k5_who_gives_way_is_awake() {
         let idle = Idle::new(1);
-        // SAFETY: the only worker, and it is asked once.
-        let seat = unsafe { idle.seat(0) };
-        assert!(!idle.has_awake(), "it runs");
-        let announced = idle.announce(seat, None).expect("the pool is open");
-        idle.awake(|| assert!(idle.has_awake(), "it is parked and awake"));
-        assert!(!idle.has_awake(), "it is about to sleep");
-        idle.notify();
-        let Woken::Look(_, looking) = idle.sleep(announced) else { unreachable!("the pool is open") };
-        assert!(idle.has_awake(), "it looks");
-        idle.leave(looking);
-        assert!(!idle.has_awake(), "it runs");
+        assert!(!idle.has_awake());
+        idle.awake(|| {
+            idle.awake(|| ());
+            assert!(idle.has_awake(), "one of two gives way");
+        });
+        assert!(!idle.has_awake(), "nobody does");
     }
 }

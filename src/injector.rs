@@ -203,12 +203,14 @@ impl Injector {
         Some(announced)
     }
 
-    /// Gives way so many times before the announced worker sleeps, or until it is woken.
-    pub fn give_way(&self, announced: &Announced, times: u32) {
-        if times > 0 {
-            let is_woken = || self.idle.is_popped(announced);
-            self.idle.awake(|| self.turns().give_way(times, is_woken, || true));
-        }
+    /// Tells whether the announced worker was woken already.
+    pub fn is_woken(&self, announced: &Announced) -> bool {
+        self.idle.is_popped(announced)
+    }
+
+    /// Gives a worker's processor away so many times, or until `is_over`. False: there is nothing to be hoped of turns now.
+    pub fn give_way(&self, times: u32, is_over: impl FnMut() -> bool) -> bool {
+        times > 0 && self.idle.awake(|| self.turns().give_way(times, is_over, || true))
     }
 
     /// Sleeps until woken.

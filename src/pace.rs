@@ -12,20 +12,23 @@
 //! ```
 //!
 //! A *spell* of work is what a worker runs between a look that found something and the next one that did not. If its participations were
-//! short, the worker does not park after it: it becomes the looking one and stays away twice as long as it last did. Whoever
-//! submits meanwhile need not pop it. After a spell of longer tasks it parks and gives way in that state, where a join sees that it
+//! short, the worker does not park after it: it becomes the looking one, and whoever submits meanwhile need not pop it. It
+//! stays away twice as long as it last did if others ran some of what was submitted. If it had all to itself, somebody may wait who
+//! runs nothing, and it looks after one turn. After a spell of longer tasks it parks and gives way in that state, where a join sees that it
 //! may come, and the next look follows the next wake-up at once.
 //!
 //! # Invariants
 //!
 //! - `T3`  *Looks end.* If nothing is submitted, a worker that looks asks for a sleep after 31 turns, or after one series of its pace.
-//! - `T4`  *Never far.* Between two looks of a looking worker lie 32 turns at most, 10 to 16 us, or a nap, some 60 us.
+//! - `T4`  *Never far.* Between two looks of a looking worker lie 32 turns at most, 10 to 16 us, or a nap, some 60 us on Linux.
 //!
 //! # Alternatives turned down
 //!
 //! *64 turns in place of the nap*: as quick, and a whole processor for nothing while tiny batches are submitted and waited for.
 //!
 //! Checked by: the unit tests below, and the shuttle worlds, where spells take a random time.
+
+use core::mem;
 
 use crate::sync::{Stopwatch, TURNS};
 
@@ -52,7 +55,11 @@ pub enum Away {
 pub struct Pace {
     /// The next series has two to this power of turns.
     log: u32,
+    /// The newest batch as of the last look in vain.
+    newest: u32,
     spell: Option<Spell>,
+    /// How many participations the last spell had, if they were short.
+    ran: Option<u64>,
 }
 
 /// What a worker has run since it found something.
@@ -66,7 +73,7 @@ impl Pace {
     /// Begins with a look after one turn.
     #[allow(clippy::new_without_default, reason = "it is made in one place")]
     pub const fn new() -> Self {
-        Self { log: 0, spell: None }
+        Self { log: 0, newest: 0, spell: None, ran: None }
     }
 
     /// Tells how to stay away from the queue up to the next look.
@@ -94,16 +101,29 @@ impl Pace {
         self.spell.take().is_some_and(|spell| self.judge(spell.participations, spell.watch.nanos()))
     }
 
-    /// Tells whether so many participations were short if they took so long, and sets the pace for what comes.
+    /// Tells whether so many participations were short if they took so long.
     fn judge(&mut self, participations: u64, nanos: u64) -> bool {
         let is_short = nanos < participations * SHORT_NANOS;
-        self.log = if is_short { (self.log + 1).min(SLOWEST) } else { 0 };
+        self.ran = is_short.then_some(participations);
+        if !is_short {
+            self.log = 0;
+        }
         is_short
     }
 
-    /// Makes the next series longer, after a look in vain; false if there is to be none (T3).
+    /// Sets the pace after a short spell, for who goes on looking and sees this newest batch.
+    pub fn catch_up(&mut self, newest: u32) {
+        let submitted = newest.wrapping_sub(mem::replace(&mut self.newest, newest));
+        if let Some(ran) = self.ran.take() {
+            let is_helped = ran < u64::from(submitted);
+            self.log = if is_helped { (self.log + 1).min(SLOWEST) } else { 0 };
+        }
+    }
+
+    /// Makes the next series longer, after a look in vain that saw this newest batch; false if there is to be none (T3).
     #[allow(clippy::absurd_extreme_comparisons, reason = "shuttle and loom have no short series")]
-    pub fn slow_down(&mut self, was_submitted: bool) -> bool {
+    pub fn slow_down(&mut self, newest: u32) -> bool {
+        let was_submitted = mem::replace(&mut self.newest, newest) != newest;
         let goes_on = self.log < LAST || was_submitted;
         // T4.
         self.log = (self.log + 1).min(SLOWEST);
@@ -128,12 +148,19 @@ mod tests {
         }
     }
 
+    /// Judges a spell of ten participations, while so much was submitted.
+    fn judge(pace: &mut Pace, submitted: u32, nanos: u64) -> bool {
+        let is_short = pace.judge(10, nanos);
+        pace.catch_up(pace.newest.wrapping_add(submitted));
+        is_short
+    }
+
     /// The series of a worker that finds nothing, and whether something was submitted during each.
     fn series(pace: &mut Pace, submitted: &[bool]) -> Vec<u32> {
         let mut turns = Vec::new();
         for &was_submitted in submitted {
             turns.push(self::turns(pace));
-            if !pace.slow_down(was_submitted) {
+            if !pace.slow_down(pace.newest.wrapping_add(was_submitted.into())) {
                 break;
             }
         }
@@ -152,10 +179,19 @@ mod tests {
     #[test]
     fn t4_short_spells_slow_a_worker_down_and_a_long_one_ends_that() {
         let mut pace = Pace::new();
-        let judged = |pace: &mut Pace, nanos| (pace.judge(10, nanos), turns(pace));
+        let judged = |pace: &mut Pace, nanos| (judge(pace, 11, nanos), turns(pace));
         let short: Vec<_> = (0..8).map(|_| judged(&mut pace, 9_999)).collect();
         assert_eq!(short, [2, 4, 8, 16, 32, 0, 0, 0].map(|turns| (true, turns)));
         assert_eq!(judged(&mut pace, 10_000), (false, 1), "a microsecond each");
+    }
+
+    #[test]
+    fn t4_who_has_all_to_itself_is_quick() {
+        let mut pace = Pace::new();
+        (0..8).for_each(|_| assert!(judge(&mut pace, 11, 9_999)));
+        assert_eq!(turns(&pace), 0, "others ran some of it");
+        assert!(judge(&mut pace, 10, 9_999));
+        assert_eq!(turns(&pace), 1, "nobody else ran any");
     }
 
     #[test]

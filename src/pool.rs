@@ -141,7 +141,7 @@ impl ZeroPool {
     }
 
     /// Runs tasks on this thread as far as nobody else is needed: all of them if there is one, or one worker, or if they are
-    /// known to take less than a wake. Returns how many were run, and the first panic's payload.
+    /// known to take less than is worth sharing. Returns how many were run, and the first panic's payload.
     ///
     /// # Safety
     ///
@@ -200,7 +200,10 @@ impl ZeroPool {
         }
         let threads = self.workers() as u32;
         let grain = known.map_or(Grain::SINGLE, Estimate::grain);
-        let plan = Plan { tasks: tasks as u64, threads, helpers: threads - 1, grain };
+        // Of those who come to a loop that is not worth a wake each would wake the next.
+        let is_short = known.is_some_and(|known| known.nanos(tasks as u64) < WAKE_NANOS);
+        let helpers = if is_short { 1 } else { threads - 1 };
+        let plan = Plan { tasks: tasks as u64, threads: helpers + 1, helpers, grain };
         // SAFETY: passed on to the caller.
         let handle = self.injector.publish(unsafe { self.injector.batch(work, plan) });
         if let Some(claim) = handle.claim() {

@@ -37,6 +37,9 @@ use crate::sync::{Stopwatch, thread};
 /// A turn that took longer is lost: several times a wake, and a small part of a slice.
 const LOST_NANOS: u64 = 50_000;
 
+/// The same of a nap, which takes some 60 us on Linux.
+const LOST_NAP_NANOS: u64 = 2_000_000;
+
 /// A rest takes an eighth of the lost turn, doubled this often at the most.
 const MOST: u32 = 9;
 
@@ -84,14 +87,20 @@ impl Turns {
         true
     }
 
-    /// Sleeps for as short as the system can, unless the pool rests; tells whether it did.
+    /// Sleeps for as short as the system can. False: there is nothing to be hoped of that now.
     pub fn nap(&self) -> bool {
         // T1.
-        let naps = !self.rests();
-        if naps {
-            thread::nap();
+        if self.rests() {
+            return false;
         }
-        naps
+        let watch = Stopwatch::start();
+        thread::nap();
+        let nanos = watch.nanos();
+        let is_lost = nanos > LOST_NAP_NANOS;
+        if is_lost {
+            self.lose(nanos);
+        }
+        !is_lost
     }
 
     /// Tells whether a turn that took so long was lost, and then begins a rest.

@@ -30,7 +30,6 @@
 //!
 //! Checked by: `p1_*`, `p3_*`, `r4_*`, `s2_*` in `loom_tests`.
 
-use core::mem;
 use core::ptr;
 use std::time::Duration;
 
@@ -68,7 +67,7 @@ pub fn work(injector: &Injector, seat: Seat) {
         // Who looked has given way already.
         let turns = if looking.is_some() { 0 } else { TURNS };
         let Some(announced) = injector.announce(own, looking.take()) else { continue };
-        injector.give_way(&announced, turns);
+        injector.give_way(turns, || injector.is_woken(&announced));
         if let Woken::Look(own, duty) = injector.sleep(announced) {
             injector.room().arrive();
             (seat, looking) = (Some(own), Some(duty));
@@ -85,14 +84,16 @@ fn search(injector: &Injector, looking: &mut Option<Looking>, pace: &mut Pace) -
     if pace.end() && looking.is_none() {
         *looking = injector.look();
     }
-    looking.as_ref()?;
-    let mut newest = injector.newest();
+    if looking.is_none() {
+        pace.start_over();
+        return None;
+    }
+    pace.catch_up(injector.newest());
     while stay_away(injector, pace.away()) {
         if let Some(claim) = injector.take() {
             return Some(claim);
         }
-        let before = mem::replace(&mut newest, injector.newest());
-        if !pace.slow_down(newest != before) {
+        if !pace.slow_down(injector.newest()) {
             break;
         }
     }
@@ -103,7 +104,7 @@ fn search(injector: &Injector, looking: &mut Option<Looking>, pace: &mut Pace) -
 /// Lets the time between two looks pass; false if there is nothing to be hoped of that now.
 fn stay_away(injector: &Injector, away: Away) -> bool {
     match away {
-        Away::Turns(times) => injector.turns().give_way(times, || false, || true),
+        Away::Turns(times) => injector.give_way(times, || false),
         Away::Nap => injector.turns().nap(),
     }
 }
