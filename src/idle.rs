@@ -395,6 +395,7 @@ mod tests {
         let idle = Idle::new(1);
         assert!(!idle.has_awake());
         idle.awake(|| {
+            assert!(idle.has_awake(), "it gives way");
             idle.awake(|| ());
             assert!(idle.has_awake(), "one of two gives way");
         });
