@@ -3,7 +3,7 @@
 //! Most of what a thread waits for comes sooner than the system could put it to sleep and wake it again. A turn is one
 //! `sched_yield`: half a microsecond if nobody else wants the processor. If somebody does, the turn is *lost*: who gave way is
 //! behind everybody for a whole slice of the scheduler, milliseconds, while a thread that sleeps is put in front when it is woken.
-//! So after a lost turn the whole pool rests, and its threads sleep at once. A waiter's turn was not lost if others have run batches behind
+//! So after a lost turn the whole pool rests, and its threads sleep at once; the same after a [nap](crate::pace) that took 2 ms. A waiter's turn was not lost if others have run batches behind
 //! its own meanwhile: it would have waited for one after another of them, and each of these waits would have cost a wake.
 //!
 //! ```text
