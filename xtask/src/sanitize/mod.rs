@@ -131,9 +131,9 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The flags with which all code but std is built for a tool.
+/// The flags with which all code but std is built for a tool. Suppressions are found by full names, of which the profile keeps none.
 fn flags(tool: &Tool) -> String {
-    format!("-Zsanitizer={} -Cunsafe-allow-abi-mismatch=sanitizer", tool.flag)
+    format!("-Zsanitizer={} -Cunsafe-allow-abi-mismatch=sanitizer -Cdebuginfo=2", tool.flag)
 }
 
 fn build_stress(tool: &Tool, nightly: &Nightly, workspace: &Path, target: &Path) -> Result<PathBuf> {
