@@ -244,6 +244,13 @@ impl Idle {
         result
     }
 
+    /// Tells whether all of several workers are there: none is parked, or was woken but for the caller, if it has that duty. The answer may be old.
+    pub fn is_full(&self, has_duty: bool) -> bool {
+        // ORDERING: Relaxed; a hint.
+        let word = Word(self.word.load(Ordering::Relaxed));
+        self.slots.len() > 1 && word.top() == 0 && (has_duty || !word.has_looker()) && !word.is_closed()
+    }
+
     /// Tells whether two are parked at least.
     pub fn has_spare(&self) -> bool {
         // ORDERING: Relaxed; a hint.

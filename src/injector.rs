@@ -162,6 +162,15 @@ impl Injector {
         self.idle.has_awake()
     }
 
+    /// Stays away for a while if a guest is at work beside all workers (T7); a worker that has the duty to look ends that before.
+    pub fn make_room(&self, looking: &mut Option<Looking>) {
+        let has_duty = looking.is_some();
+        self.guests().make_room(
+            || self.idle.is_full(has_duty),
+            || looking.take().into_iter().for_each(|looking| self.found(looking)),
+        );
+    }
+
     /// Tells whether two workers are asleep at least.
     pub fn has_spare(&self) -> bool {
         self.idle.has_spare()

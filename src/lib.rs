@@ -67,6 +67,7 @@ mod floors {
     pub mod costs;
     pub mod frame;
     pub mod grain;
+    pub mod guests;
     pub mod idle;
     pub mod injector;
     pub mod latch;

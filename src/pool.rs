@@ -244,6 +244,7 @@ impl Drop for ZeroPool {
         }
         // S4: a worker of another pool may wait for what this thread keeps.
         pending::publish_all();
+        self.threads.iter().for_each(thread::hasten);
         for thread in self.threads.drain(..) {
             // A worker catches all panics of foreign code. Should it die of one of our own, the others still end.
             if let Err(payload) = thread.join() {

@@ -52,6 +52,7 @@ pub fn work(injector: &Injector, seat: Seat) {
     let (mut seat, mut looking): State = (Some(seat), None);
     let mut pace = Pace::new();
     loop {
+        injector.make_room(&mut looking);
         if let Some(claim) = search(injector, &mut looking, &mut pace) {
             if let Some(looking) = looking.take() {
                 injector.found(looking);
@@ -59,7 +60,7 @@ pub fn work(injector: &Injector, seat: Seat) {
             }
             participate(injector, claim);
             pace.count();
-            injector.room().make(|| injector.queued());
+            injector.nap_for_the_late(|| injector.queued());
             continue;
         }
         // P3: without a seat this was the look after the close.
@@ -130,7 +131,7 @@ fn run_out(home: &Home, claim: &mut Claim) {
         for ranges in 1.. {
             claim.run();
             if home.room().is_expected() && claim.left() > 0 {
-                home.room().make(|| claim.left().saturating_mul(ranges) / claim.tasks());
+                home.nap_for_the_late(|| claim.left().saturating_mul(ranges) / claim.tasks());
             }
             if !claim.advance(None) {
                 break;
@@ -159,7 +160,7 @@ pub fn wait(home: &Home, handle: &Handle) {
 
 /// Runs those tasks of the batch that nobody has claimed (P1).
 pub fn help(home: &Home, handle: &Handle) {
-    home.room().make(|| home.queued());
+    home.nap_for_the_late(|| home.queued());
     if let Some(claim) = handle.claim() {
         participate(home, claim);
         home.sweep_after(handle);
@@ -226,7 +227,7 @@ pub fn sleep_timeout(home: &Home, handle: &Handle, timeout: Duration) -> bool {
 /// If the current thread is inside a task of this very batch.
 pub fn wait_as_guest(home: &Home, handle: &Handle) {
     refuse_own(handle);
-    home.room().make(|| home.queued());
+    home.nap_for_the_late(|| home.queued());
     if handle.batch().is_claimable()
         && let Some(claim) = handle.join()
     {
@@ -250,10 +251,17 @@ pub fn wait_for_all(home: &Home, pile: &Pile) -> Option<Payload> {
     loop {
         let begun = Pile::new();
         let mut any = false;
-        for handle in pile.take() {
-            any = true;
-            help(home, &handle);
-            begun.put(handle);
+        let mut help_all = || {
+            for handle in pile.take() {
+                any = true;
+                help(home, &handle);
+                begun.put(handle);
+            }
+        };
+        if frame::is_inside_pool(home) {
+            help_all()
+        } else {
+            home.guests().host(pile, help_all)
         }
         if !any {
             return first;

@@ -46,6 +46,7 @@ use std::time::Duration;
 use super::depot::{self, Depot};
 use super::{Afloat, Batch, Claim, Handle, Plan, Run, Work};
 use crate::costs::Costs;
+use crate::guests::Guests;
 use crate::latch::{Lot, Sleeper, Ticket};
 use crate::queue::Queue;
 use crate::reclaim::{Domain, Guard};
@@ -62,6 +63,7 @@ pub struct Home {
     costs: Costs,
     turns: Turns,
     room: Room,
+    guests: Guests,
     depot: Depot,
     domain: Domain,
 }
@@ -78,6 +80,7 @@ impl Home {
             costs: Costs::new(),
             turns: Turns::new(),
             room: Room::new(),
+            guests: Guests::new(),
             depot: Depot::new(magazine),
             domain: Domain::new(),
         })
@@ -130,6 +133,19 @@ impl Home {
     /// Returns where a woken worker is expected.
     pub fn room(&self) -> &Room {
         &self.room
+    }
+
+    /// Naps for a worker that is late, if there is work left for so many times as long as between two calls, and no guest for whom a worker
+    /// has stayed away.
+    pub fn nap_for_the_late(&self, left: impl FnOnce() -> u64) {
+        if !self.guests.are_at_work() {
+            self.room.make(left);
+        }
+    }
+
+    /// Returns the threads from outside that run tasks.
+    pub fn guests(&self) -> &Guests {
+        &self.guests
     }
 
     /// Returns the turns of those who would sleep.

@@ -18,6 +18,12 @@ pub mod thread {
     /// Nothing, as above.
     pub const fn nap() {}
 
+    /// Does nothing: nobody stays away.
+    pub const fn stay_away() {}
+
+    /// Does nothing.
+    pub const fn hasten(_: &JoinHandle<()>) {}
+
     /// Returns a number of threads that a model can explore.
     pub const fn available_parallelism() -> usize {
         2

@@ -23,6 +23,16 @@ pub mod thread {
         std::thread::sleep(Duration::from_micros(1));
     }
 
+    /// Sleeps for a millisecond, or until somebody [`hasten`]s the thread.
+    pub fn stay_away() {
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+
+    /// Ends a thread's [`stay_away`], if it is away or is to be.
+    pub fn hasten(thread: &JoinHandle<()>) {
+        thread.thread().unpark();
+    }
+
     /// Returns how many threads can run at once, which heeds CPU quotas; 1 if the system does not tell.
     pub fn available_parallelism() -> usize {
         std::thread::available_parallelism().map_or(1, usize::from)
