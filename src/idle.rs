@@ -408,4 +408,24 @@ mod tests {
         });
         assert!(!idle.has_awake(), "nobody does");
     }
+
+    #[test]
+    fn t7_a_pool_is_full_when_nobody_is_missing() {
+        let idle = Idle::new(2);
+        // SAFETY: each seat is taken once, on the one thread.
+        let seat = unsafe { idle.seat(0) };
+        let looking = idle.look().expect("nobody else looks");
+        assert!(idle.is_full(true) && !idle.is_full(false), "but for one who was woken, perhaps");
+        idle.leave(looking);
+        assert!(idle.is_full(false));
+        let announced = idle.announce(seat, None).expect("the pool is open");
+        assert!(!idle.is_full(false), "one is parked");
+        idle.notify();
+        let Woken::Look(seat, looking) = idle.sleep(announced) else { unreachable!("the pool is open") };
+        idle.leave(looking);
+        assert!(idle.is_full(false));
+        idle.close();
+        assert!(!idle.is_full(false) && idle.announce(seat, None).is_none(), "it is closed");
+        assert!(!Idle::new(1).is_full(false), "a sole worker never stays away");
+    }
 }
