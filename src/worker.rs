@@ -52,6 +52,7 @@ pub fn work(injector: &Injector, seat: Seat) {
     let (mut seat, mut looking): State = (Some(seat), None);
     let mut pace = Pace::new();
     loop {
+        // T8: what comes next is a search.
         injector.make_room(&mut looking);
         if let Some(claim) = search(injector, &mut looking, &mut pace) {
             if let Some(looking) = looking.take() {
