@@ -83,7 +83,8 @@ impl ZeroPool {
     /// Runs `body` on this thread with a scope to spawn tasks in, and returns when `body` and all tasks have ended.
     ///
     /// Tasks may borrow what lives longer than this call, and they may spawn more. This thread runs those tasks of the scope
-    /// that nobody has begun when `body` has ended, and no others.
+    /// that nobody has begun when `body` has ended, and no others. If it is outside of the pool's tasks, and all of several workers are awake
+    /// meanwhile, one of them takes no more than a task per millisecond.
     ///
     /// A task has no way to wait for its own scope: the only wait is the end of this call.
     ///
