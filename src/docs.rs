@@ -50,5 +50,5 @@ pages! {
     decision_0013_short_tasks = "decisions/0013-short-tasks.md"
     decision_0014_homes = "decisions/0014-homes.md"
     decision_0015_making_room = "decisions/0015-making-room.md"
-    decision_0016_guests = "decisions/0016-guests.md"
+    decision_0016_sitting_out = "decisions/0016-sitting-out.md"
 }

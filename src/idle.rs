@@ -426,6 +426,6 @@ mod tests {
         assert!(idle.is_full(false));
         idle.close();
         assert!(!idle.is_full(false) && idle.announce(seat, None).is_none(), "it is closed");
-        assert!(!Idle::new(1).is_full(false), "a sole worker never stays away");
+        assert!(!Idle::new(1).is_full(false), "a sole worker never sits out");
     }
 }

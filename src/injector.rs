@@ -162,10 +162,10 @@ impl Injector {
         self.idle.has_awake()
     }
 
-    /// Stays away for a while if a guest is at work beside all workers (T7); a worker that has the duty to look ends that before.
-    pub fn make_room(&self, looking: &mut Option<Looking>) {
+    /// Sits out for a while if a stand-in is at work beside all workers (T7); a worker that has the duty to look ends that before.
+    pub fn sit_out(&self, looking: &mut Option<Looking>) {
         let has_duty = looking.is_some();
-        self.guests().make_room(
+        self.stand_ins().sit_out(
             || self.idle.is_full(has_duty),
             || looking.take().into_iter().for_each(|looking| self.found(looking)),
         );
@@ -267,5 +267,21 @@ impl Drop for Injector {
     fn drop(&mut self) {
         // H1: nobody is left who publishes, or works.
         self.home.dissolve();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t7_who_sits_out_does_not_look() {
+        let injector = Injector::new(2);
+        let mut looking = injector.look();
+        assert!(looking.is_some(), "nobody else looks");
+        injector.stand_ins().work(&7, || injector.sit_out(&mut looking));
+        assert!(looking.is_none(), "the duty is over");
+        let next = injector.look().expect("it kept others asleep");
+        injector.found(next);
     }
 }

@@ -67,7 +67,6 @@ mod floors {
     pub mod costs;
     pub mod frame;
     pub mod grain;
-    pub mod guests;
     pub mod idle;
     pub mod injector;
     pub mod latch;
@@ -76,6 +75,7 @@ mod floors {
     pub mod queue;
     pub mod reclaim;
     pub mod room;
+    pub mod standin;
     pub mod sync;
     pub mod turns;
     pub mod unwind;

@@ -166,3 +166,73 @@ impl fmt::Debug for Scope<'_, '_> {
         f.debug_struct("Scope").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use crate::sync::thread;
+
+    /// Keeps a thread in a task until `done`.
+    fn stay(begun: &AtomicBool, done: &AtomicBool) {
+        begun.store(true, Ordering::Release);
+        wait_for(done);
+    }
+
+    fn wait_for(flag: &AtomicBool) {
+        while !flag.load(Ordering::Acquire) {
+            thread::give_way();
+        }
+    }
+
+    #[test]
+    fn t7_who_ends_a_scope_stands_in() {
+        let pool = ZeroPool::with_workers(1);
+        let stands_in = || pool.injector().stand_ins().are_at_work();
+        let (begun, done) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (before, after) = (AtomicBool::new(false), AtomicBool::new(false));
+        pool.scope(|scope| {
+            scope.spawn(|| stay(&begun, &done));
+            wait_for(&begun);
+            // The one worker is busy, so that this thread runs the rest.
+            scope.spawn(|| {
+                before.store(stands_in(), Ordering::Relaxed);
+                pool.scope(|inner| inner.spawn(|| ()));
+                after.store(stands_in(), Ordering::Relaxed);
+                done.store(true, Ordering::Release);
+            });
+        });
+        assert!(before.into_inner(), "who ends the scope is not known");
+        assert!(after.into_inner(), "a scope inside of a task has taken its place");
+        assert!(!stands_in(), "the scope is over");
+    }
+
+    /// Spawns itself again and again until `done`.
+    fn go_on<'scope>(scope: &'scope Scope<'scope, '_>, runs: &'scope AtomicU32, done: &'scope AtomicBool) {
+        if !done.load(Ordering::Acquire) {
+            runs.fetch_add(1, Ordering::Relaxed);
+            scope.spawn(move || go_on(scope, runs, done));
+        }
+    }
+
+    #[test]
+    fn t8_a_worker_asks_between_two_tasks() {
+        let pool = ZeroPool::with_workers(2);
+        let (begun, done, runs) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
+        let stand_ins = pool.injector().stand_ins();
+        let seen = pool.scope(|scope| {
+            scope.spawn(|| stay(&begun, &done));
+            wait_for(&begun);
+            go_on(scope, &runs, &done);
+            // Where a worker sits out, this thread does not.
+            let is_refused = |_| {
+                (0..100).for_each(|_| thread::give_way());
+                !stand_ins.sit_out(|| true, || ())
+            };
+            let seen = stand_ins.work(&7, || (0..5_000).any(is_refused));
+            done.store(true, Ordering::Release);
+            seen
+        });
+        assert!(seen, "the other worker ran {} tasks and never sat out", runs.into_inner());
+    }
+}

@@ -53,7 +53,7 @@ pub fn work(injector: &Injector, seat: Seat) {
     let mut pace = Pace::new();
     loop {
         // T8: what comes next is a search.
-        injector.make_room(&mut looking);
+        injector.sit_out(&mut looking);
         if let Some(claim) = search(injector, &mut looking, &mut pace) {
             if let Some(looking) = looking.take() {
                 injector.found(looking);
@@ -262,7 +262,7 @@ pub fn wait_for_all(home: &Home, pile: &Pile) -> Option<Payload> {
         if frame::is_inside_pool(home) {
             help_all()
         } else {
-            home.guests().host(pile, help_all)
+            home.stand_ins().work(pile, help_all)
         }
         if !any {
             return first;

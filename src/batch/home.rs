@@ -46,11 +46,11 @@ use std::time::Duration;
 use super::depot::{self, Depot};
 use super::{Afloat, Batch, Claim, Handle, Plan, Run, Work};
 use crate::costs::Costs;
-use crate::guests::Guests;
 use crate::latch::{Lot, Sleeper, Ticket};
 use crate::queue::Queue;
 use crate::reclaim::{Domain, Guard};
 use crate::room::Room;
+use crate::standin::StandIns;
 use crate::sync::Arc;
 use crate::turns::Turns;
 use crate::unwind;
@@ -63,7 +63,7 @@ pub struct Home {
     costs: Costs,
     turns: Turns,
     room: Room,
-    guests: Guests,
+    stand_ins: StandIns,
     depot: Depot,
     domain: Domain,
 }
@@ -80,7 +80,7 @@ impl Home {
             costs: Costs::new(),
             turns: Turns::new(),
             room: Room::new(),
-            guests: Guests::new(),
+            stand_ins: StandIns::new(),
             depot: Depot::new(magazine),
             domain: Domain::new(),
         })
@@ -135,17 +135,17 @@ impl Home {
         &self.room
     }
 
-    /// Naps for a worker that is late, if there is work left for so many times as long as between two calls, and no guest for whom a worker
-    /// has stayed away.
+    /// Naps for a worker that is late, if there is work left for so many times as long as between two calls, and no stand-in at work, for
+    /// whom a worker sits out.
     pub fn nap_for_the_late(&self, left: impl FnOnce() -> u64) {
-        if !self.guests.are_at_work() {
+        if !self.stand_ins.are_at_work() {
             self.room.make(left);
         }
     }
 
-    /// Returns the threads from outside that run tasks.
-    pub fn guests(&self) -> &Guests {
-        &self.guests
+    /// Returns those who stand in for the workers.
+    pub fn stand_ins(&self) -> &StandIns {
+        &self.stand_ins
     }
 
     /// Returns the turns of those who would sleep.

@@ -9,7 +9,7 @@
 //! | [`atomic`], [`Arc`], [`Mutex`] | `std` | `loom` | `shuttle`; its `Arc` is `std`'s |
 //! | [`thread`], `each_thread!` | `std` | `loom`; two threads at once | `shuttle`; two threads at once |
 //! | `thread::give_way`, `thread::nap` | `yield_now`, a sleep of a microsecond | nothing | nothing |
-//! | `thread::stay_away`, `thread::hasten` | a timed park of a millisecond, `unpark` | nothing | nothing |
+//! | `thread::sit_out`, `thread::hasten` | a timed park of a millisecond, `unpark` | nothing | nothing |
 //! | [`prefetch`] | a hint to the processor | nothing | nothing |
 //! | [`TURNS`] | 16 | none | 1 |
 //! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses | `core`'s; each entry is a step |

@@ -23,8 +23,8 @@ pub mod thread {
     /// Nothing, as above.
     pub const fn nap() {}
 
-    /// Does nothing: nobody stays away.
-    pub const fn stay_away() {}
+    /// Does nothing: nobody sits out.
+    pub const fn sit_out() {}
 
     /// Does nothing.
     pub const fn hasten(_: &JoinHandle<()>) {}

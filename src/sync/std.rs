@@ -23,12 +23,12 @@ pub mod thread {
         std::thread::sleep(Duration::from_micros(1));
     }
 
-    /// Sleeps for a millisecond, or until somebody [`hasten`]s the thread.
-    pub fn stay_away() {
+    /// Sleeps for a millisecond, or less if somebody [`hasten`]s the thread or has unparked it before.
+    pub fn sit_out() {
         std::thread::park_timeout(Duration::from_millis(1));
     }
 
-    /// Ends a thread's [`stay_away`], if it is away or is to be.
+    /// Ends a thread's [`sit_out`], if it sits out or is about to.
     pub fn hasten(thread: &JoinHandle<()>) {
         thread.thread().unpark();
     }

@@ -24,7 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("grain", 2),
     ("turns", 2),
     ("room", 2),
-    ("guests", 2),
+    ("standin", 2),
     ("pace", 2),
     ("unwind", 2),
     ("frame", 2),
