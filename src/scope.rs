@@ -229,7 +229,7 @@ mod tests {
                 (0..100).for_each(|_| thread::give_way());
                 !stand_ins.sit_out(|| true, || ())
             };
-            let seen = stand_ins.work(&7, || (0..5_000).any(is_refused));
+            let seen = stand_ins.work(&7, || (0..1_000).any(is_refused));
             done.store(true, Ordering::Release);
             seen
         });
