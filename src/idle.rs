@@ -297,7 +297,7 @@ impl Idle {
         None
     }
 
-    /// Ends the state of looking, with work in hand. The caller then fences and looks again.
+    /// Ends the state of looking, to work or to sit out. The caller then fences and looks again.
     pub fn leave(&self, looking: Looking) {
         let Looking(()) = looking;
         // ORDERING: Relaxed; what it must be ordered against is the caller's second look, by a fence: [W-fence] of the `injector`.

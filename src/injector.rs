@@ -162,13 +162,14 @@ impl Injector {
         self.idle.has_awake()
     }
 
-    /// Sits out for a while if a stand-in is at work beside all workers (T7); a worker that has the duty to look ends that before.
-    pub fn sit_out(&self, looking: &mut Option<Looking>) {
+    /// Sits out for a while if a stand-in has come beside all workers (T7), and tells whether it did. A worker that has the duty to look
+    /// ends that before.
+    pub fn sit_out(&self, looking: &mut Option<Looking>) -> bool {
         let has_duty = looking.is_some();
         self.stand_ins().sit_out(
             || self.idle.is_full(has_duty),
             || looking.take().into_iter().for_each(|looking| self.found(looking)),
-        );
+        )
     }
 
     /// Tells whether two workers are asleep at least.
@@ -181,7 +182,7 @@ impl Injector {
         self.queue().scan(&self.pass.pin(), Batch::join)
     }
 
-    /// Ends a successful search: leaves the looking state, then looks again and passes the wake-up on (W3).
+    /// Ends a search, with work in hand or to sit out: leaves the looking state, then looks again and passes the wake-up on (W3).
     pub fn found(&self, looking: Looking) {
         self.idle.leave(looking);
         // ORDERING: SeqCst; pairs with the fence in `publish` [W-fence]. If theirs is first, we see the batch; if ours
@@ -279,7 +280,8 @@ mod tests {
         let injector = Injector::new(2);
         let mut looking = injector.look();
         assert!(looking.is_some(), "nobody else looks");
-        injector.stand_ins().work(&7, || injector.sit_out(&mut looking));
+        injector.stand_ins().come();
+        assert!(injector.sit_out(&mut looking));
         assert!(looking.is_none(), "the duty is over");
         let next = injector.look().expect("it kept others asleep");
         injector.found(next);

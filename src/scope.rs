@@ -84,7 +84,7 @@ impl ZeroPool {
     ///
     /// Tasks may borrow what lives longer than this call, and they may spawn more. This thread runs those tasks of the scope
     /// that nobody has begun when `body` has ended, and no others. If it is outside of the pool's tasks, and all of several workers are awake
-    /// meanwhile, one of them takes no more than a task per millisecond.
+    /// meanwhile, one of them may pause for a millisecond between two tasks.
     ///
     /// A task has no way to wait for its own scope: the only wait is the end of this call.
     ///
@@ -226,10 +226,11 @@ mod tests {
             go_on(scope, &runs, &done);
             // Where a worker sits out, this thread does not.
             let is_refused = |_| {
+                stand_ins.come();
                 (0..100).for_each(|_| thread::give_way());
                 !stand_ins.sit_out(|| true, || ())
             };
-            let seen = stand_ins.work(&7, || (0..1_000).any(is_refused));
+            let seen = (0..1_000).any(is_refused);
             done.store(true, Ordering::Release);
             seen
         });

@@ -52,8 +52,10 @@ pub fn work(injector: &Injector, seat: Seat) {
     let (mut seat, mut looking): State = (Some(seat), None);
     let mut pace = Pace::new();
     loop {
-        // T8: what comes next is a search.
-        injector.sit_out(&mut looking);
+        if injector.sit_out(&mut looking) {
+            // The spell before is over, as that is no work.
+            pace.begin();
+        }
         if let Some(claim) = search(injector, &mut looking, &mut pace) {
             if let Some(looking) = looking.take() {
                 injector.found(looking);
@@ -249,23 +251,23 @@ pub fn wait_as_guest(home: &Home, handle: &Handle) {
 /// nobody has claimed (P1). Gives the handles up; returns the first panic's payload that was found.
 pub fn wait_for_all(home: &Home, pile: &Pile) -> Option<Payload> {
     let mut first = None;
+    let stands_in = !frame::is_inside_pool(home);
     loop {
         let begun = Pile::new();
         let mut any = false;
-        let mut help_all = || {
-            for handle in pile.take() {
-                any = true;
-                help(home, &handle);
-                begun.put(handle);
+        for handle in pile.take() {
+            any = true;
+            if stands_in {
+                home.stand_ins().come();
             }
-        };
-        if frame::is_inside_pool(home) {
-            help_all()
-        } else {
-            home.stand_ins().work(pile, help_all)
+            help(home, &handle);
+            begun.put(handle);
         }
         if !any {
             return first;
+        }
+        if stands_in {
+            home.stand_ins().go();
         }
         for handle in begun.take() {
             sleep_until(home, &handle);

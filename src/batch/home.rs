@@ -135,8 +135,7 @@ impl Home {
         &self.room
     }
 
-    /// Naps for a worker that is late, if there is work left for so many times as long as between two calls, and no stand-in at work, for
-    /// whom a worker sits out.
+    /// Naps for a worker that is late, if there is work left for so many times as long as between two calls, and no stand-in at work.
     pub fn nap_for_the_late(&self, left: impl FnOnce() -> u64) {
         if !self.stand_ins.are_at_work() {
             self.room.make(left);
