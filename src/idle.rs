@@ -252,6 +252,7 @@ impl Idle {
     }
 
     /// Tells whether two are parked at least.
+    #[inline(always)]
     pub fn has_spare(&self) -> bool {
         // ORDERING: Relaxed; a hint.
         let top = Word(self.word.load(Ordering::Relaxed)).top();

@@ -173,6 +173,7 @@ impl Injector {
     }
 
     /// Tells whether two workers are asleep at least.
+    #[inline(always)]
     pub fn has_spare(&self) -> bool {
         self.idle.has_spare()
     }

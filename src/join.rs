@@ -5,6 +5,7 @@
 //!
 //! Checked by: `s2_*` in `loom_tests` and in `proptests/tests/front.rs`.
 
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::Range;
 use core::ptr;
 
@@ -16,11 +17,13 @@ use crate::worker;
 
 /// The second closure of a join, and then its result. One thread runs it (B1), and the caller looks when it has ended.
 struct Job<B, R> {
-    body: UnsafeCell<Option<B>>,
-    result: UnsafeCell<Option<R>>,
+    /// There until it is run.
+    body: UnsafeCell<ManuallyDrop<B>>,
+    /// There once it has returned.
+    result: UnsafeCell<MaybeUninit<R>>,
 }
 
-/// Runs the second closure.
+/// Runs the second closure; without a payload, its result is there.
 ///
 /// # Safety
 ///
@@ -28,12 +31,12 @@ struct Job<B, R> {
 unsafe fn run_job<B: FnOnce() -> R, R>(context: *const (), _: Range<usize>) -> Option<Payload> {
     // SAFETY: owed by the caller.
     let job = unsafe { &*context.cast::<Job<B, R>>() };
-    // SAFETY: B1: the one task is run once, so nobody else is here.
-    let body = job.body.with_mut(|body| unsafe { (*body).take() })?;
+    // SAFETY: B1: the one task is run once, so nobody else is here or takes the body again.
+    let body = job.body.with_mut(|body| unsafe { ManuallyDrop::take(&mut *body) });
     match unwind::catch(body) {
         Ok(result) => {
             // SAFETY: as above; the caller reads when the task has ended.
-            job.result.with_mut(|slot| unsafe { *slot = Some(result) });
+            job.result.with_mut(|slot| unsafe { (*slot).write(result) });
             None
         }
         Err(payload) => Some(payload),
@@ -81,7 +84,10 @@ impl ZeroPool {
         B: FnOnce() -> RB + Send,
         RB: Send,
     {
-        let job = Job { body: UnsafeCell::new(Some(b)), result: UnsafeCell::new(None) };
+        let job = Job {
+            body: UnsafeCell::new(ManuallyDrop::new(b)),
+            result: UnsafeCell::new(MaybeUninit::uninit()),
+        };
         let work = Work { run: run_job::<B, RB>, context: ptr::from_ref(&job).cast() };
         let (first, panic) = if self.workers() == 1 {
             let first = unwind::catch(a);
@@ -91,19 +97,23 @@ impl ZeroPool {
             // SAFETY: the job outlives the call, and a body that is `Send`, as is its result, may run on any thread.
             unsafe { worker::run_beside(self.injector(), work, || unwind::catch(a)) }
         };
-        // SAFETY: S2: the task has ended.
-        let second = job.result.with_mut(|result| unsafe { (*result).take() });
+        let second = match panic {
+            // SAFETY: S2: the task has ended; it did not panic, so its result is there, and is taken here alone.
+            None => Ok(job.result.with(|result| unsafe { (*result).assume_init_read() })),
+            Some(payload) => Err(payload),
+        };
         match (first, second) {
-            (Ok(first), Some(second)) => (first, second),
-            (Ok(first), None) => {
+            (Ok(first), Ok(second)) => (first, second),
+            (Ok(first), Err(payload)) => {
                 // Before the panic goes on, as a drop that panics beside it would abort.
                 unwind::quietly(|| drop(first));
-                // S2: what has no result has a payload.
-                std::panic::resume_unwind(panic.expect("a closure that did not return has panicked"))
+                std::panic::resume_unwind(payload)
             }
             (Err(payload), second) => {
-                unwind::quietly(|| drop(second));
-                panic.into_iter().for_each(unwind::discard);
+                match second {
+                    Ok(second) => unwind::quietly(|| drop(second)),
+                    Err(payload) => unwind::discard(payload),
+                }
                 std::panic::resume_unwind(payload)
             }
         }

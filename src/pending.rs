@@ -21,8 +21,9 @@
 //!
 //! # Progress
 //!
-//! A kept job costs a few writes to memory of the thread's own and one read of the idle word. It is published by the next join of
-//! its thread after a worker has parked; a thread that makes no join meanwhile keeps it, however long that takes.
+//! A kept job costs a few writes to memory of the thread's own and a look at who is parked, of which nothing is written while that
+//! stays as it is. It is published by the next join of its thread after a worker has parked; a thread that makes no join meanwhile
+//! keeps it, however long that takes.
 //!
 //! # Alternatives turned down
 //!
@@ -76,8 +77,15 @@ each_thread! {
 }
 
 impl Kept {
+    /// Tells whether a worker may be woken for this thread. Every join asks, and with a thread from outside most have to look at all of it.
+    #[inline(always)]
+    fn may_wake(&self, injector: &Injector) -> bool {
+        injector.may_wake() && (!self.is_outside(injector) || injector.has_spare())
+    }
+
     /// Tells whether a thread that is no worker takes part, this one or one that it runs a job for. It stands for one of the
     /// workers, who is to stay asleep while it is awake. As all of this is read without a fence, now and then one is woken all the same.
+    #[inline(always)]
     fn is_outside(&self, injector: &Injector) -> bool {
         // SAFETY: the job runs, so that its claim keeps the batch.
         match unsafe { self.lent.get().as_ref() } {
@@ -93,12 +101,10 @@ impl Kept {
         core::iter::successors(reach(self.newest.get()), move |job| reach(job.older))
     }
 
-    /// Publishes the oldest that is kept, if a worker may be woken for this thread.
+    /// Publishes the oldest that is kept.
     #[inline(never)]
-    fn offer(&self, injector: &Injector) {
-        if !self.is_outside(injector) || injector.has_spare() {
-            self.jobs().last().into_iter().for_each(|job| self.publish(job));
-        }
+    fn offer(&self) {
+        self.jobs().last().into_iter().for_each(|job| self.publish(job));
     }
 
     fn publish(&self, job: &Job<'static>) {
@@ -172,8 +178,8 @@ pub unsafe fn run_pending<T, R>(
     let older = KEPT.with(|kept| kept.newest.get());
     let job = Job { order, injector, handle: Cell::new(None), older };
     KEPT.with(|kept| kept.newest.set(ptr::from_ref(&job).cast()));
-    if injector.may_wake() {
-        KEPT.with(|kept| kept.offer(injector));
+    if KEPT.with(|kept| kept.may_wake(injector)) {
+        KEPT.with(Kept::offer);
     }
     let value = first();
     KEPT.with(|kept| kept.newest.set(job.older));
