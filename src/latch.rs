@@ -178,6 +178,7 @@ impl Latch {
     }
 
     /// Tells whether somebody has announced to sleep, as far as the caller can see.
+    #[inline(always)]
     pub fn has_waiters(&self) -> bool {
         // ORDERING: Relaxed; a hint.
         self.word.load(Ordering::Relaxed) & WAITERS != 0

@@ -47,18 +47,12 @@ use crate::unwind::Payload;
 
 /// A job in the frame of its [`run_pending`].
 struct Job<'a> {
-    order: Order,
+    /// What another thread may see.
+    work: Work,
     injector: &'a Injector,
     /// There once it is published.
     handle: Cell<Option<Handle>>,
     older: *const Job<'static>,
-}
-
-/// What another thread may see of a job.
-struct Order {
-    work: Work,
-    /// Set before it is published: a thread from outside waits for it.
-    outside: Cell<bool>,
 }
 
 /// What a thread keeps, and for whom it works.
@@ -109,10 +103,10 @@ impl Kept {
 
     fn publish(&self, job: &Job<'static>) {
         let plan = Plan { tasks: 1, threads: 2, helpers: 1, grain: Grain::SINGLE };
-        let work = Work { run: run_published, context: ptr::from_ref(&job.order).cast() };
+        let run = if self.is_outside(job.injector) { run_lent } else { run_published };
+        let work = Work { run, context: ptr::from_ref(&job.work).cast() };
         // SAFETY: owed by the caller of `run_pending`, in whose frame the job lies until the batch is finished.
         let batch = unsafe { job.injector.batch(work, plan) };
-        job.order.outside.set(self.is_outside(job.injector));
         job.handle.set(Some(job.injector.publish(batch)));
     }
 }
@@ -126,16 +120,34 @@ impl Job<'_> {
     }
 }
 
-/// Runs a job that was published, on any thread.
+/// Runs a job that a thread of its pool published.
 ///
 /// # Safety
 ///
-/// - `context` points to the [`Order`] of a job that [`run_pending`] waits for.
+/// - `context` points to the [`Work`] of a job that [`run_pending`] waits for.
 unsafe fn run_published(context: *const (), range: Range<usize>) -> Option<Payload> {
+    // SAFETY: passed on to the caller.
+    unsafe { run_for(ptr::null(), context, range) }
+}
+
+/// Runs a job that a thread from outside published, which waits for it.
+///
+/// # Safety
+///
+/// - As for [`run_published`], in the batch of the job.
+unsafe fn run_lent(context: *const (), range: Range<usize>) -> Option<Payload> {
+    // SAFETY: passed on to the caller; who runs a batch has entered it.
+    unsafe { run_for(frame::innermost(), context, range) }
+}
+
+/// Runs a job that was published, and says meanwhile for whom.
+///
+/// # Safety
+///
+/// - As for [`run_published`]; `lent` is null, or the batch of the job.
+unsafe fn run_for(lent: *const Batch, context: *const (), range: Range<usize>) -> Option<Payload> {
     // SAFETY: owed by the caller; its owner does not change it any more.
-    let Order { work, outside } = unsafe { &*context.cast::<Order>() };
-    // Who runs it has entered its batch.
-    let lent = if outside.get() { frame::innermost() } else { ptr::null() };
+    let work = unsafe { &*context.cast::<Work>() };
     let before = KEPT.with(|kept| kept.lent.replace(lent));
     // SAFETY: owed by the caller of `run_pending`; a `run` does not unwind.
     let payload = unsafe { (work.run)(work.context, range) };
@@ -174,14 +186,13 @@ pub unsafe fn run_pending<T, R>(
     first: impl FnOnce() -> T,
     settle: impl FnOnce(Option<Handle>) -> R,
 ) -> (T, R) {
-    let order = Order { work, outside: Cell::new(false) };
     let older = KEPT.with(|kept| kept.newest.get());
-    let job = Job { order, injector, handle: Cell::new(None), older };
+    let job = Job { work, injector, handle: Cell::new(None), older };
     KEPT.with(|kept| kept.newest.set(ptr::from_ref(&job).cast()));
     if KEPT.with(|kept| kept.may_wake(injector)) {
         KEPT.with(Kept::offer);
     }
     let value = first();
     KEPT.with(|kept| kept.newest.set(job.older));
-    (value, settle(job.handle.take()))
+    (value, settle(job.handle.into_inner()))
 }
