@@ -6,14 +6,16 @@
 //! and not for one each. This is Go's throttle (`src/runtime/proc.go`), with one bit instead of a count.
 //!
 //! ```text
-//!   63                                   22 21                  2    1         0
-//!   ┌──────────────────────────────────────┬─────────────────────┬─────────┬────────┐
-//!   │ tag, +1 per push and pop             │ top: worker + 1     │ LOOKING │ CLOSED │
-//!   └──────────────────────────────────────┴─────────────────────┴─────────┴────────┘
+//!   63                           23   22    21                  2    1         0
+//!   ┌──────────────────────────────┬───────┬─────────────────────┬─────────┬────────┐
+//!   │ tag, +1 per push and pop     │ SPARE │ top: worker + 1     │ LOOKING │ CLOSED │
+//!   └──────────────────────────────┴───────┴─────────────────────┴─────────┴────────┘
 //!                                             │
 //!                                             ▼
 //!                         worker 3 ─below─▶ worker 0 ─below─▶ none        (Treiber's stack)
 //! ```
+//!
+//! SPARE says that somebody is below the top: for who leaves one parked, and asks so often that it must not look at the stack.
 //!
 //! # States
 //!
@@ -40,8 +42,9 @@
 //! - `E2`  *A wake-up belongs to one.* Each pop takes one worker, which was parked, and ends exactly one sleep.
 //! - `E3`  *No sleep through a close.* After CLOSED nobody is pushed, and all who were are woken.
 //! - `E4`  *No ABA.* A CAS that succeeds has seen the stack as it is: the tag differs after every push and pop. It comes
-//!   around after 2^42 of them, which take days at the least, while one thread stands between a load and its CAS.
+//!   around after 2^41 of them, which take days at the least, while one thread stands between a load and its CAS.
 //! - `E5`  *Idle is free.* A parked worker that sleeps runs nothing until it is woken.
+//! - `E6`  *A spare is known.* SPARE is set exactly while two are parked at least.
 //!
 //! # Orderings
 //!
@@ -69,7 +72,7 @@
 //! - *A count of lookers*: with at most one, a bit says the same.
 //! - *Giving way before the announcement* while not looking: nobody can have the worker in that time, and others are woken in its place.
 //!
-//! Checked by: `e1_*` to `e4_*` in `loom_tests`.
+//! Checked by: `e1_*` to `e6_*` in `loom_tests`.
 
 use core::fmt;
 
@@ -83,7 +86,8 @@ const LOOKING: u64 = 1 << 1;
 const TOP_SHIFT: u32 = 2;
 const TOP_BITS: u32 = 20;
 const TOP: u64 = ((1 << TOP_BITS) - 1) << TOP_SHIFT;
-const TAG: u64 = 1 << (TOP_SHIFT + TOP_BITS);
+const SPARE: u64 = 1 << (TOP_SHIFT + TOP_BITS);
+const TAG: u64 = SPARE << 1;
 
 /// What a parked worker is to do.
 const SLEEP: u32 = 0;
@@ -108,8 +112,10 @@ impl Word {
         ((self.0 & TOP) >> TOP_SHIFT) as u32
     }
 
-    fn with_top(self, top: u32) -> Self {
-        Self((self.0 & !TOP | u64::from(top) << TOP_SHIFT).wrapping_add(TAG))
+    /// Returns the word after a push or a pop, which leaves `top` with `below` it.
+    fn with_top(self, top: u32, below: u32) -> Self {
+        let spare = if below == 0 { 0 } else { SPARE };
+        Self((self.0 & !(TOP | SPARE) | u64::from(top) << TOP_SHIFT | spare).wrapping_add(TAG))
     }
 
     fn with_looker(self, looker: bool) -> Self {
@@ -223,9 +229,15 @@ impl Idle {
     /// Tells whether somebody is parked and nobody is looking, so that [`notify`](Self::notify) would wake.
     #[inline(always)]
     pub fn may_wake(&self) -> bool {
+        self.may_wake_leaving(false)
+    }
+
+    /// Tells the same, to a caller who may be one that leaves `one` parked.
+    #[inline(always)]
+    pub fn may_wake_leaving(&self, one: bool) -> bool {
         // ORDERING: Relaxed; a hint.
         let word = self.word.load(Ordering::Relaxed);
-        word & LOOKING == 0 && word & TOP != 0
+        word & LOOKING == 0 && word & if one { SPARE } else { TOP } != 0
     }
 
     /// Tells whether a worker without work is awake: it gives way, as the looking one or before its sleep. The answer may be old.
@@ -251,15 +263,6 @@ impl Idle {
         self.slots.len() > 1 && word.top() == 0 && (has_duty || !word.has_looker()) && !word.is_closed()
     }
 
-    /// Tells whether two are parked at least.
-    #[inline(always)]
-    pub fn has_spare(&self) -> bool {
-        // ORDERING: Relaxed; a hint.
-        let top = Word(self.word.load(Ordering::Relaxed)).top();
-        // ORDERING: Relaxed; as above, and rubbish if the worker on top was popped meanwhile.
-        top != 0 && self.slots[top as usize - 1].below.load(Ordering::Relaxed) != 0
-    }
-
     /// Wakes one parked worker to look for work, unless one is looking already or none is parked.
     ///
     /// The caller has made the work visible and then fenced: see [`injector`](crate::injector).
@@ -268,10 +271,10 @@ impl Idle {
         let mut word = Word(self.word.load(Ordering::Acquire));
         while !word.has_looker() && word.top() != 0 {
             let slot = &self.slots[word.top() as usize - 1];
-            // ORDERING: Relaxed; written before the push that we acquired. Rubbish if the worker was popped and
-            // pushed since, and then the tag fails our CAS (E4).
-            let below = slot.below.load(Ordering::Relaxed);
-            let popped = word.with_top(below).with_looker(true);
+            // E6: what is below the new top goes into the word.
+            let top = slot.below();
+            let below = if top == 0 { 0 } else { self.slots[top as usize - 1].below() };
+            let popped = word.with_top(top, below).with_looker(true);
             // ORDERING: Relaxed on success: the word we acquired is the word we replace. Acquire on failure, as for
             // the load [E-push].
             match self.word.compare_exchange_weak(word.0, popped.0, Ordering::Relaxed, Ordering::Acquire) {
@@ -318,7 +321,7 @@ impl Idle {
         while !word.is_closed() {
             // ORDERING: Relaxed; published by the push below [E-push].
             slot.below.store(word.top(), Ordering::Relaxed);
-            let mut pushed = word.with_top(seat.worker + 1);
+            let mut pushed = word.with_top(seat.worker + 1, word.top());
             if looking.is_some() {
                 debug_assert!(word.has_looker(), "E1: only the looking worker stops looking");
                 pushed = pushed.with_looker(false);
@@ -360,7 +363,7 @@ impl Idle {
         // ORDERING: Acquire; pairs with the pushes [E-push].
         let mut word = Word(self.word.load(Ordering::Acquire));
         loop {
-            let closed = Word(word.with_top(0).0 | CLOSED);
+            let closed = Word(word.with_top(0, 0).0 | CLOSED);
             // ORDERING: Release on success; pairs with the refused `announce` [E-close]. Acquire on failure, as for
             // the load.
             match self.word.compare_exchange_weak(word.0, closed.0, Ordering::Release, Ordering::Acquire) {
@@ -372,14 +375,21 @@ impl Idle {
         let mut top = word.top();
         while top != 0 {
             let slot = &self.slots[top as usize - 1];
-            // Read before the wake-up, after which the slot is its owner's. ORDERING: Relaxed; acquired above.
-            top = slot.below.load(Ordering::Relaxed);
+            // Read before the wake-up, after which the slot is its owner's.
+            top = slot.below();
             slot.wake(LEAVE);
         }
     }
 }
 
 impl Slot {
+    /// Returns the worker below in the stack, plus one; zero if there is none.
+    fn below(&self) -> u32 {
+        // ORDERING: Relaxed; written before the push that the caller acquired. Rubbish if the worker was popped and
+        // pushed since, and then the tag fails the caller's CAS (E4).
+        self.below.load(Ordering::Relaxed)
+    }
+
     /// Ends the sleep of the worker whom the caller popped.
     fn wake(&self, state: u32) {
         // ORDERING: Release; pairs with the Acquire in `sleep` [E-wake].

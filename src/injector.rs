@@ -157,6 +157,12 @@ impl Injector {
         self.idle.may_wake()
     }
 
+    /// Tells the same, to a caller who may be one that leaves `one` worker asleep.
+    #[inline(always)]
+    pub fn may_wake_leaving(&self, one: bool) -> bool {
+        self.idle.may_wake_leaving(one)
+    }
+
     /// Tells whether a worker is awake without work. The answer may be old.
     pub fn has_awake(&self) -> bool {
         self.idle.has_awake()
@@ -170,12 +176,6 @@ impl Injector {
             || self.idle.is_full(has_duty),
             || looking.take().into_iter().for_each(|looking| self.found(looking)),
         )
-    }
-
-    /// Tells whether two workers are asleep at least.
-    #[inline(always)]
-    pub fn has_spare(&self) -> bool {
-        self.idle.has_spare()
     }
 
     /// Claims tasks of the oldest batch that admits a worker, and joins it.

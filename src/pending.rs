@@ -21,9 +21,8 @@
 //!
 //! # Progress
 //!
-//! A kept job costs a few writes to memory of the thread's own and a look at who is parked, of which nothing is written while that
-//! stays as it is. It is published by the next join of its thread after a worker has parked; a thread that makes no join meanwhile
-//! keeps it, however long that takes.
+//! A kept job costs a few writes to memory of the thread's own and one read of the idle word. It is published by the next join of
+//! its thread after a worker has parked; a thread that makes no join meanwhile keeps it, however long that takes.
 //!
 //! # Alternatives turned down
 //!
@@ -71,10 +70,10 @@ each_thread! {
 }
 
 impl Kept {
-    /// Tells whether a worker may be woken for this thread. Every join asks, and with a thread from outside most have to look at all of it.
+    /// Tells whether a worker may be woken for this thread.
     #[inline(always)]
     fn may_wake(&self, injector: &Injector) -> bool {
-        injector.may_wake() && (!self.is_outside(injector) || injector.has_spare())
+        injector.may_wake_leaving(self.is_outside(injector))
     }
 
     /// Tells whether a thread that is no worker takes part, this one or one that it runs a job for. It stands for one of the

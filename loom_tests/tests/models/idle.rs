@@ -182,6 +182,29 @@ fn e2_a_notification_races_a_close() {
     end(worker);
 }
 
+/// Two parked workers, and a notification beside the push of a third: the word knows whether one is left beside another, while they
+/// are woken one after the other.
+fn e6_a_spare_is_known() {
+    let idle = Arc::new(Idle::new(3));
+    // SAFETY: each seat is taken once.
+    let park = |worker| idle.announce(unsafe { idle.seat(worker) }, None).expect("open");
+    let mut parked = vec![park(0), park(1)];
+    let notifier = {
+        let idle = Arc::clone(&idle);
+        thread::spawn(move || idle.notify())
+    };
+    parked.push(park(2));
+    end(notifier);
+    while !parked.is_empty() {
+        let woken = parked.iter().position(|announced| idle.is_popped(announced)).expect("E2: one was woken");
+        let Woken::Look(_, looking) = idle.sleep(parked.remove(woken)) else { unreachable!("nobody closed") };
+        idle.leave(looking);
+        assert_eq!(idle.may_wake_leaving(true), parked.len() > 1, "E6: of {} that are parked", parked.len());
+        assert_eq!(idle.may_wake(), !parked.is_empty(), "E2");
+        idle.notify();
+    }
+}
+
 crate::table! { "idle":
     e1_one_looks_at_a_time(FOUR, NO_RECLAIMER),
     e1_who_looks_by_itself_is_alone(FOUR, NO_RECLAIMER),
@@ -189,4 +212,5 @@ crate::table! { "idle":
     e2_a_notification_races_a_close(FOUR, NO_RECLAIMER),
     e3_a_close_reaches_who_is_about_to_park(FOUR, NO_RECLAIMER),
     e4_a_stale_top_is_refused(Bound::None, NO_RECLAIMER),
+    e6_a_spare_is_known(Bound::None, NO_RECLAIMER),
 }
