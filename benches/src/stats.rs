@@ -1,4 +1,4 @@
-//! Percentiles of samples, and how a figure is written.
+//! Percentiles and means of samples, and how a figure is written.
 
 /// Samples of one quantity, in the order in which they are ranked.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,11 @@ impl Samples {
     pub fn median(&self) -> Option<f64> {
         self.at(0.5)
     }
+
+    /// Returns the mean.
+    pub fn mean(&self) -> Option<f64> {
+        (!self.is_empty()).then(|| self.0.iter().sum::<f64>() / self.len() as f64)
+    }
 }
 
 /// Writes a time with three digits that count: `8.52 us`.
@@ -64,6 +69,7 @@ mod tests {
         let samples = Samples::new([5.0, 1.0, 4.0, 2.0, 3.0]);
         assert_eq!([0.0, 0.5, 0.9, 1.0].map(|share| samples.at(share)), [1.0, 3.0, 5.0, 5.0].map(Some));
         assert_eq!(Samples::default().median(), None);
+        assert_eq!((samples.mean(), Samples::default().mean()), (Some(3.0), None));
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //! up, takes samples and ends the pool. So a disturbance of some seconds hits all peers alike, and a figure has samples
 //! from all over the run. The order of the peers is turned by one from round to round, as the one after a pool that spins
 //! might suffer. A figure is the median of all samples; the 10th, 90th and 99th percentiles, the processor time and the
-//! least and greatest median of a visit stand beside it.
+//! least and greatest median of a visit stand beside it. The processor time is the mean of all samples: what a thread spins away
+//! the system books every few milliseconds, so that a few samples have all of it, and a median none.
 //!
 //! A sample is one call where that takes long enough, or where the workers are to be cold, and otherwise the mean of as many
 //! calls as fill a tenth of a millisecond: the percentiles of short calls are those of such means, and show disturbances,

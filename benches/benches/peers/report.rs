@@ -132,7 +132,7 @@ fn details(standing: &Standing) -> String {
     let mut table = Table::new(heads);
     for cell in &standing.cells {
         let at = |share| cell.wall.at(share).map_or(String::new(), |value| standing.write(value));
-        let cpu = cell.cpu.median().map_or(String::new(), |cpu| standing.write(cpu));
+        let cpu = cell.cpu.mean().map_or(String::new(), |cpu| standing.write(cpu));
         let spread = format!("{} .. {}", standing.write(cell.spread.0), standing.write(cell.spread.1));
         table.row([cell.peer.name().to_owned(), at(0.1), at(0.5), at(0.9), at(0.99), cpu, spread]);
     }

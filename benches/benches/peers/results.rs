@@ -15,6 +15,7 @@ const TIE: f64 = 0.05;
 pub(crate) struct Cell {
     pub(crate) peer: Peer,
     pub(crate) wall: Samples,
+    /// Its mean is the figure: see the essay in `main.rs`.
     pub(crate) cpu: Samples,
     /// The least and the greatest median of a visit.
     pub(crate) spread: (f64, f64),

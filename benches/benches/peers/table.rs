@@ -12,7 +12,7 @@ pub(crate) fn print(standing: &Standing) {
     let best = standing.cells.first().map_or(f64::NAN, |cell| cell.median());
     for cell in &standing.cells {
         let at = |share| cell.wall.at(share).map_or(String::new(), |value| standing.write(value));
-        let cpu = cell.cpu.median().map_or(String::new(), |cpu| format!("cpu {:>9}", standing.write(cpu)));
+        let cpu = cell.cpu.mean().map_or(String::new(), |cpu| format!("cpu {:>9}", standing.write(cpu)));
         println!(
             "  {:<18} {:>10}   p10 {:>10}  p90 {:>10}  p99 {:>10}   {cpu:<13}   {:>7} x   rounds {} .. {}",
             cell.peer.name(),
