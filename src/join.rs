@@ -32,8 +32,8 @@ unsafe fn run_job<B: FnOnce() -> R, R>(context: *const (), _: Range<usize>) -> O
     // SAFETY: owed by the caller.
     let job = unsafe { &*context.cast::<Job<B, R>>() };
     // SAFETY: B1: the one task is run once, so nobody else is here or takes the body again.
-    let body = job.body.with_mut(|body| unsafe { ManuallyDrop::take(&mut *body) });
-    match unwind::catch(body) {
+    let body = job.body.with_mut(|body| unsafe { body.read() });
+    match unwind::catch(ManuallyDrop::into_inner(body)) {
         Ok(result) => {
             // SAFETY: as above; the caller reads when the task has ended.
             job.result.with_mut(|slot| unsafe { (*slot).write(result) });
@@ -97,9 +97,11 @@ impl ZeroPool {
             // SAFETY: the job outlives the call, and a body that is `Send`, as is its result, may run on any thread.
             unsafe { worker::run_beside(self.injector(), work, || unwind::catch(a)) }
         };
+        // SAFETY: S2: the task has ended; the result is taken here alone.
+        let result = job.result.with(|result| unsafe { result.read() });
         let second = match panic {
-            // SAFETY: S2: the task has ended; it did not panic, so its result is there, and is taken here alone.
-            None => Ok(job.result.with(|result| unsafe { (*result).assume_init_read() })),
+            // SAFETY: the task did not panic.
+            None => Ok(unsafe { result.assume_init() }),
             Some(payload) => Err(payload),
         };
         match (first, second) {
