@@ -130,6 +130,7 @@ impl fmt::Debug for Word {
             .field("closed", &self.is_closed())
             .field("looking", &self.has_looker())
             .field("top", &self.top())
+            .field("spare", &(word & SPARE != 0))
             .field("tag", &(word / TAG))
             .finish()
     }
@@ -166,6 +167,13 @@ unsafe impl Sync for Idle {}
 pub struct Seat {
     worker: u32,
     parker: Parker,
+}
+
+impl Seat {
+    /// Returns the worker's number.
+    pub fn worker(&self) -> u32 {
+        self.worker
+    }
 }
 
 /// The duty of a looking worker: to leave that state, or to park out of it.
@@ -226,18 +234,12 @@ impl Idle {
         Seat { worker: worker as u32, parker }
     }
 
-    /// Tells whether somebody is parked and nobody is looking, so that [`notify`](Self::notify) would wake.
+    /// Tells whether somebody is parked, two for a caller who `leaves_one`, and nobody is looking, so that [`notify`](Self::notify) would wake.
     #[inline(always)]
-    pub fn may_wake(&self) -> bool {
-        self.may_wake_leaving(false)
-    }
-
-    /// Tells the same, to a caller who may be one that leaves `one` parked.
-    #[inline(always)]
-    pub fn may_wake_leaving(&self, one: bool) -> bool {
+    pub fn may_wake(&self, leaves_one: bool) -> bool {
         // ORDERING: Relaxed; a hint.
         let word = self.word.load(Ordering::Relaxed);
-        word & LOOKING == 0 && word & if one { SPARE } else { TOP } != 0
+        word & LOOKING == 0 && word & if leaves_one { SPARE } else { TOP } != 0
     }
 
     /// Tells whether a worker without work is awake: it gives way, as the looking one or before its sleep. The answer may be old.
@@ -386,7 +388,8 @@ impl Slot {
     /// Returns the worker below in the stack, plus one; zero if there is none.
     fn below(&self) -> u32 {
         // ORDERING: Relaxed; written before the push that the caller acquired. Rubbish if the worker was popped and
-        // pushed since, and then the tag fails the caller's CAS (E4).
+        // pushed since, and then the tag fails the caller's CAS (E4). A CAS that succeeds writes what depends on this, and comes
+        // before the pop without which the owner writes no more.
         self.below.load(Ordering::Relaxed)
     }
 

@@ -151,16 +151,11 @@ impl Injector {
         handle
     }
 
-    /// Tells whether a submission would wake a worker now. The answer may be old when it is there.
+    /// Tells whether a submission would wake a worker now, for a caller who `leaves_one` worker asleep, or none. The answer may be old when
+    /// it is there.
     #[inline(always)]
-    pub fn may_wake(&self) -> bool {
-        self.idle.may_wake()
-    }
-
-    /// Tells the same, to a caller who may be one that leaves `one` worker asleep.
-    #[inline(always)]
-    pub fn may_wake_leaving(&self, one: bool) -> bool {
-        self.idle.may_wake_leaving(one)
+    pub fn may_wake(&self, leaves_one: bool) -> bool {
+        self.idle.may_wake(leaves_one)
     }
 
     /// Tells whether a worker is awake without work. The answer may be old.
@@ -170,9 +165,10 @@ impl Injector {
 
     /// Sits out for a while if a stand-in has come beside all workers (T7), and tells whether it did. A worker that has the duty to look
     /// ends that before.
-    pub fn sit_out(&self, looking: &mut Option<Looking>) -> bool {
+    pub fn sit_out(&self, worker: u32, looking: &mut Option<Looking>) -> bool {
         let has_duty = looking.is_some();
         self.stand_ins().sit_out(
+            worker,
             || self.idle.is_full(has_duty),
             || looking.take().into_iter().for_each(|looking| self.found(looking)),
         )
@@ -231,7 +227,7 @@ impl Injector {
 
     /// Wakes a worker, unless one is looking already or none is parked (W2).
     fn wake_one(&self) {
-        self.room().expect(|| self.idle.may_wake());
+        self.room().expect(|| self.idle.may_wake(false));
         self.idle.notify();
     }
 
@@ -282,7 +278,9 @@ mod tests {
         let mut looking = injector.look();
         assert!(looking.is_some(), "nobody else looks");
         injector.stand_ins().come();
-        assert!(injector.sit_out(&mut looking));
+        assert!(!injector.sit_out(1, &mut looking), "no other one has come");
+        assert!(!injector.sit_out(0, &mut None), "another one looks");
+        assert!(injector.sit_out(0, &mut looking));
         assert!(looking.is_none(), "the duty is over");
         let next = injector.look().expect("it kept others asleep");
         injector.found(next);

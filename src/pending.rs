@@ -18,11 +18,14 @@
 //!
 //! - `S4`  *Kept is on the stack.* A job is in the list of its thread while [`run_pending`] runs its first half, and no
 //!   longer. A thread that sleeps keeps nothing.
+//! - `S5`  *One is left asleep.* While a thread that is no worker is at work on a join, who makes joins for it, here or in a job of its,
+//!   publishes only if two workers are parked, as far as it can know.
 //!
 //! # Progress
 //!
-//! A kept job costs a few writes to memory of the thread's own and one read of the idle word. It is published by the next join of
-//! its thread after a worker has parked; a thread that makes no join meanwhile keeps it, however long that takes.
+//! A kept job costs a few writes to memory of the thread's own and one read of the idle word; in a job of another thread also one of its
+//! latch. It is published by the next join of its thread after a worker has parked, or a second one (S5); a thread that makes no join
+//! meanwhile keeps it, however long that takes.
 //!
 //! # Alternatives turned down
 //!
@@ -31,7 +34,7 @@
 //! - *Every 16th join*: a few coarse joins are never published.
 //! - *Jobs that others take without their thread*: a deque per thread, and with it the synchronisation that this saves.
 //!
-//! Checked by: `s2_*` and `s4_*` in `loom_tests`, `proptests/tests/front.rs`.
+//! Checked by: the unit tests below, `s2_*` and `s4_*` in `loom_tests`, `proptests/tests/front.rs`.
 
 use core::cell::Cell;
 use core::ops::Range;
@@ -73,11 +76,11 @@ impl Kept {
     /// Tells whether a worker may be woken for this thread.
     #[inline(always)]
     fn may_wake(&self, injector: &Injector) -> bool {
-        injector.may_wake_leaving(self.is_outside(injector))
+        injector.may_wake(self.is_outside(injector))
     }
 
     /// Tells whether a thread that is no worker takes part, this one or one that it runs a job for. It stands for one of the
-    /// workers, who is to stay asleep while it is awake. As all of this is read without a fence, now and then one is woken all the same.
+    /// workers, who is to stay asleep while it is awake (S5). As all of this is read without a fence, now and then one is woken all the same.
     #[inline(always)]
     fn is_outside(&self, injector: &Injector) -> bool {
         // SAFETY: the job runs, so that its claim keeps the batch.
@@ -194,4 +197,74 @@ pub unsafe fn run_pending<T, R>(
     let value = first();
     KEPT.with(|kept| kept.newest.set(job.older));
     (value, settle(job.handle.into_inner()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::idle::{Announced, Woken};
+    use crate::worker;
+
+    /// What a task sees of itself: whom it runs for.
+    unsafe fn look(context: *const (), _: Range<usize>) -> Option<Payload> {
+        // SAFETY: the context that `join` gives.
+        let seen = unsafe { &*context.cast::<Cell<*const Batch>>() };
+        seen.set(KEPT.with(|kept| kept.lent.get()));
+        None
+    }
+
+    /// Joins, takes what is published meanwhile, and runs it as a worker does. Tells whether something was, and whom it ran for.
+    fn join(injector: &Injector) -> (bool, bool) {
+        let seen = Cell::new(ptr::null());
+        let mut batch = ptr::null();
+        let work = Work { run: look, context: (&raw const seen).cast() };
+        let first = || {
+            for claim in injector.take() {
+                batch = ptr::from_ref(claim.batch());
+                worker::participate(injector, claim);
+            }
+        };
+        // SAFETY: `seen` outlives the call, and neither half unwinds.
+        let ((), panic) = unsafe { worker::run_beside(injector, work, first) };
+        assert!(panic.is_none());
+        let is_published = !batch.is_null();
+        assert!(seen.get().is_null() || ptr::eq(seen.get(), batch), "it runs for its own batch");
+        (is_published, !seen.get().is_null())
+    }
+
+    fn park(injector: &Injector, worker: usize) -> Announced {
+        // SAFETY: each test takes each seat once, and stays on its thread.
+        let seat = unsafe { injector.seat(worker) };
+        injector.announce(seat, None).expect("the pool is open")
+    }
+
+    /// Ends the sleep of who was announced.
+    fn wake(injector: &Injector, announced: Announced) {
+        match injector.sleep(announced) {
+            Woken::Look(_, looking) => injector.found(looking),
+            Woken::Closed => {}
+        }
+    }
+
+    #[test]
+    fn s5_a_thread_from_outside_leaves_one_asleep() {
+        let injector = Injector::new(2);
+        assert_eq!(join(&injector), (false, false), "nobody is parked");
+        let below = park(&injector, 0);
+        assert_eq!(join(&injector), (false, false), "S5: one is parked");
+        let top = park(&injector, 1);
+        assert_eq!(join(&injector), (true, true), "S5: two are parked");
+        wake(&injector, top);
+        injector.close();
+        wake(&injector, below);
+    }
+
+    #[test]
+    fn s5_a_worker_leaves_nobody_asleep() {
+        let injector = Injector::new(1);
+        become_worker(&injector);
+        let parked = park(&injector, 0);
+        assert_eq!(join(&injector), (true, false), "it works for nobody else");
+        wake(&injector, parked);
+    }
 }

@@ -224,13 +224,16 @@ mod tests {
             scope.spawn(|| stay(&begun, &done));
             wait_for(&begun);
             go_on(scope, &runs, &done);
-            // Where a worker sits out, this thread does not.
-            let is_refused = |_| {
+            let sits_out = |_| {
+                // As another worker does that gets on.
+                stand_ins.come();
+                stand_ins.sit_out(2, || true, || ());
                 stand_ins.come();
                 (0..100).for_each(|_| thread::give_way());
-                !stand_ins.sit_out(|| true, || ())
+                stand_ins.go();
+                stand_ins.are_at_work()
             };
-            let seen = (0..1_000).any(is_refused);
+            let seen = (0..1_000).any(sits_out);
             done.store(true, Ordering::Release);
             seen
         });

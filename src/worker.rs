@@ -49,10 +49,11 @@ type State = (Option<Seat>, Option<Looking>);
 /// Works until the injector is closed and empty.
 pub fn work(injector: &Injector, seat: Seat) {
     pending::become_worker(injector);
+    let worker = seat.worker();
     let (mut seat, mut looking): State = (Some(seat), None);
     let mut pace = Pace::new();
     loop {
-        if injector.sit_out(&mut looking) {
+        if injector.sit_out(worker, &mut looking) {
             // The spell before is over, as that is no work.
             pace.begin();
         }
@@ -171,7 +172,7 @@ pub fn help(home: &Home, handle: &Handle) {
 }
 
 /// Runs the one task of `work` beside `first`, which runs on this thread; returns when both have ended (S2), with the payload
-/// of the task's panic.
+/// of the task's panic, or none if it has returned.
 ///
 /// # Safety
 ///

@@ -267,7 +267,7 @@ pub fn conserve(injector: &Injector, workers: usize) {
         return;
     }
     LOOKS[1].fetch_add(1, Ordering::Relaxed);
-    if injector.may_wake() && resting() == marks {
+    if injector.may_wake(false) && resting() == marks {
         assert!(injector.take().is_none(), "W1: a worker is parked, nobody looks, and there is work");
     }
 }
