@@ -169,13 +169,6 @@ pub struct Seat {
     parker: Parker,
 }
 
-impl Seat {
-    /// Returns the worker's number.
-    pub fn worker(&self) -> u32 {
-        self.worker
-    }
-}
-
 /// The duty of a looking worker: to leave that state, or to park out of it.
 ///
 /// It cannot be copied, and whoever drops it silently stops every further wake-up.

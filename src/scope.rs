@@ -224,16 +224,13 @@ mod tests {
             scope.spawn(|| stay(&begun, &done));
             wait_for(&begun);
             go_on(scope, &runs, &done);
-            let sits_out = |_| {
-                // As another worker does that gets on.
-                stand_ins.come();
-                stand_ins.sit_out(2, || true, || ());
+            // Where a worker sits out, this thread does not.
+            let is_refused = |_| {
                 stand_ins.come();
                 (0..100).for_each(|_| thread::give_way());
-                stand_ins.go();
-                stand_ins.are_at_work()
+                !stand_ins.sit_out(|| true, || ())
             };
-            let seen = (0..1_000).any(sits_out);
+            let seen = (0..1_000).any(is_refused);
             done.store(true, Ordering::Release);
             seen
         });

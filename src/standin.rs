@@ -11,10 +11,6 @@
 //!                        └───────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! A worker that is awake may still stand on the stand-in's processor, behind it, for as long as a slice of the scheduler lasts. If the other
-//! one sat out then, only the stand-in would be at work. So a worker sits out if it sees that others come for work as well: one has come since
-//! it last did.
-//!
 //! Who sits out is late for the next task, no more: it is not parked, and no wake-up is owed to it. And it sits out once for each time
 //! that a stand-in comes between two tasks. So where the other threads are stuck in tasks, for as long as they like, the last one runs
 //! what is queued.
@@ -22,7 +18,7 @@
 //! # Invariants
 //!
 //! - `T7`  *One sits out.* At most one worker of a pool sits out at a time, and, as far as it can know, none begins to while another one
-//!   is parked or on its way, or the pool is closed, or none of the others gets on.
+//!   is parked or on its way, or the pool is closed.
 //! - `T8`  *Not for long.* A worker sits out for a millisecond, as the system counts it, or less, and once for each task of a stand-in.
 //!
 //! # Orderings
@@ -43,7 +39,7 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{TURNS, thread};
 
 /// Those who stand in for the workers of one pool.
@@ -51,21 +47,16 @@ use crate::sync::{TURNS, thread};
 pub struct StandIns {
     /// One came between two tasks since a worker sat out.
     came: CachePadded<AtomicBool>,
-    /// The worker that has come for work last, of those who came for this stand-in while all were there.
-    last: CachePadded<AtomicU32>,
     /// A worker sits out.
     sits_out: CachePadded<AtomicBool>,
 }
-
-/// No worker has come yet.
-const NOBODY: u32 = u32::MAX;
 
 impl StandIns {
     /// Begins with none.
     #[allow(clippy::new_without_default, reason = "it is made in one place")]
     pub fn new() -> Self {
         let no = || CachePadded::new(AtomicBool::new(false));
-        Self { came: no(), last: CachePadded::new(AtomicU32::new(NOBODY)), sits_out: no() }
+        Self { came: no(), sits_out: no() }
     }
 
     /// Notes that one is about to run a task.
@@ -80,17 +71,6 @@ impl StandIns {
     /// Notes that one has run all that it could. Another one that is at work comes again with its next task.
     #[inline]
     pub fn go(&self) {
-        self.answer();
-        // ORDERING: Relaxed; a hint. Under loom none comes.
-        if TURNS != 0 && self.last.load(Ordering::Relaxed) != NOBODY {
-            // ORDERING: Relaxed; as above.
-            self.last.store(NOBODY, Ordering::Relaxed);
-        }
-    }
-
-    /// Takes the note back that one is about to run a task.
-    #[inline]
-    fn answer(&self) {
         if self.have_come() {
             // ORDERING: Relaxed; a hint.
             self.came.store(false, Ordering::Relaxed);
@@ -111,28 +91,15 @@ impl StandIns {
         self.have_come() || TURNS != 0 && self.sits_out.load(Ordering::Relaxed)
     }
 
-    /// Notes that a worker has come for work; tells whether another one has come since it last did, for the same stand-in.
+    /// Sits out, if a stand-in has come, all workers are there by what `is_full` says, and no other one sits out (T7); tells whether it
+    /// did. `leave` is called before.
     #[inline]
-    fn others_get_on(&self, worker: u32) -> bool {
-        // ORDERING: Relaxed; a hint.
-        let last = self.last.load(Ordering::Relaxed);
-        if last != worker {
-            // ORDERING: Relaxed; as above.
-            self.last.store(worker, Ordering::Relaxed);
-        }
-        last != worker && last != NOBODY
-    }
-
-    /// Sits out, if a stand-in has come, all workers are there by what `is_full` says, the others get on, and no other one sits out (T7);
-    /// tells whether it did. `leave` is called before.
-    #[inline]
-    pub fn sit_out(&self, worker: u32, is_full: impl FnOnce() -> bool, leave: impl FnOnce()) -> bool {
-        let is_wanted = self.have_come() && is_full() && self.others_get_on(worker);
+    pub fn sit_out(&self, is_full: impl FnOnce() -> bool, leave: impl FnOnce()) -> bool {
         // ORDERING: Relaxed; T7 by the swap.
-        let is_ours = is_wanted && !self.sits_out.swap(true, Ordering::Relaxed);
+        let is_ours = self.have_come() && is_full() && !self.sits_out.swap(true, Ordering::Relaxed);
         if is_ours {
             // T8.
-            self.answer();
+            self.go();
             leave();
             thread::sit_out();
             // ORDERING: Relaxed; as above.
@@ -151,51 +118,22 @@ mod tests {
         unreachable!("it is not asked for")
     }
 
-    /// The worker that asks, and another one.
-    const US: u32 = 0;
-    const OTHER: u32 = 1;
-
-    /// A stand-in comes, and another worker comes for work.
-    fn others_come(stand_ins: &StandIns) {
-        stand_ins.come();
-        stand_ins.others_get_on(OTHER);
-    }
-
     #[test]
     fn t7_nobody_sits_out_without_a_stand_in() {
         let stand_ins = StandIns::new();
-        stand_ins.others_get_on(OTHER);
-        assert!(!stand_ins.sit_out(US, unexpected, unexpected));
+        assert!(!stand_ins.sit_out(unexpected, unexpected));
         stand_ins.come();
         assert!(stand_ins.are_at_work(), "one has come");
         stand_ins.go();
-        assert!(!stand_ins.sit_out(US, unexpected, unexpected), "it has gone");
+        assert!(!stand_ins.sit_out(unexpected, unexpected), "it has gone");
     }
 
     #[test]
     fn t7_nobody_sits_out_while_a_worker_is_missing() {
         let stand_ins = StandIns::new();
-        others_come(&stand_ins);
-        assert!(!stand_ins.sit_out(US, || false, unexpected));
+        stand_ins.come();
+        assert!(!stand_ins.sit_out(|| false, unexpected));
         assert!(stand_ins.are_at_work(), "it is still there");
-    }
-
-    #[test]
-    fn t7_nobody_sits_out_while_no_other_one_comes() {
-        let stand_ins = StandIns::new();
-        let alone = || unreachable!("nobody else comes for work");
-        stand_ins.come();
-        for _ in 0..2 {
-            assert!(!stand_ins.sit_out(US, || true, alone));
-        }
-        others_come(&stand_ins);
-        assert!(stand_ins.sit_out(US, || true, || {}));
-        stand_ins.come();
-        assert!(!stand_ins.sit_out(US, || true, alone));
-        others_come(&stand_ins);
-        stand_ins.go();
-        stand_ins.come();
-        assert!(!stand_ins.sit_out(US, || true, alone));
     }
 
     #[test]
@@ -203,14 +141,14 @@ mod tests {
         let stand_ins = StandIns::new();
         let mut left = 0;
         for _ in 0..2 {
-            others_come(&stand_ins);
+            stand_ins.come();
             let leave = || {
                 left += 1;
                 assert!(stand_ins.are_at_work(), "one sits out for it");
                 stand_ins.come();
-                assert!(!stand_ins.sit_out(OTHER, || true, || unreachable!("another one does")));
+                assert!(!stand_ins.sit_out(|| true, || unreachable!("another one does")));
             };
-            assert!(stand_ins.sit_out(US, || true, leave));
+            assert!(stand_ins.sit_out(|| true, leave));
         }
         assert_eq!(left, 2);
     }
@@ -220,8 +158,8 @@ mod tests {
         let stand_ins = StandIns::new();
         let watch = Stopwatch::start();
         for _ in 0..2 {
-            others_come(&stand_ins);
-            assert!(stand_ins.sit_out(US, || true, || {}), "it is back");
+            stand_ins.come();
+            assert!(stand_ins.sit_out(|| true, || {}), "it is back");
         }
         // A busy machine may make it longer, and a token that this thread has left, shorter.
         assert!(watch.nanos() < 10_000_000_000, "it takes milliseconds");
@@ -230,8 +168,8 @@ mod tests {
     #[test]
     fn t8_a_stand_in_that_is_stuck_holds_nobody_up() {
         let stand_ins = StandIns::new();
-        others_come(&stand_ins);
-        assert!(stand_ins.sit_out(US, || true, || {}));
-        assert!(!stand_ins.sit_out(OTHER, || unreachable!("it has not come again"), unexpected));
+        stand_ins.come();
+        assert!(stand_ins.sit_out(|| true, || {}));
+        assert!(!stand_ins.sit_out(|| unreachable!("it has not come again"), unexpected));
     }
 }

@@ -49,11 +49,10 @@ type State = (Option<Seat>, Option<Looking>);
 /// Works until the injector is closed and empty.
 pub fn work(injector: &Injector, seat: Seat) {
     pending::become_worker(injector);
-    let worker = seat.worker();
     let (mut seat, mut looking): State = (Some(seat), None);
     let mut pace = Pace::new();
     loop {
-        if injector.sit_out(worker, &mut looking) {
+        if injector.sit_out(&mut looking) {
             // The spell before is over, as that is no work.
             pace.begin();
         }
