@@ -215,11 +215,11 @@ mod tests {
 
     /// Joins, takes what is published meanwhile, and runs it as a worker does. Tells whether something was, and whom it ran for.
     fn join(injector: &Injector) -> (bool, bool) {
-        let seen = Cell::new(ptr::null());
-        let mut batch = ptr::null();
+        let seen = Cell::new(ptr::null::<Batch>());
+        let mut batch = ptr::null::<Batch>();
         let work = Work { run: look, context: (&raw const seen).cast() };
         let first = || {
-            for claim in injector.take() {
+            if let Some(claim) = injector.take() {
                 batch = ptr::from_ref(claim.batch());
                 worker::participate(injector, claim);
             }

@@ -3,23 +3,25 @@
 //! A woken worker runs where the system puts it. If it finds no processor idle at that moment, that may be behind a thread of the
 //! same pool, which goes from task to task and gives nothing away, and there the worker stands for a slice of the scheduler,
 //! milliseconds, while other processors fall idle. Nobody else is woken meanwhile, as the late one
-//! [looks](crate::idle). So who comes between two tasks and finds that a worker is late naps: the shortest sleep that there is. If
-//! the worker stands behind it, it comes to run, and who has slept is put where there is room.
+//! [looks](crate::idle). So who comes between two tasks and finds that a worker is late makes room. First by a
+//! [turn](crate::turns), which takes half a microsecond if the worker is on its way somewhere else, and lets it run at once if it stands
+//! right behind. If it still does not come, by a nap, the shortest sleep that there is: a worker that stands
+//! behind it comes to run, and who has slept is put where there is room.
 //!
 //! ```text
-//!   nobody is expected ──▶ a worker is about to be woken ──▶ it is there
-//!                                │ late                       ▲
-//!                                ▼                            │
-//!                          one thread naps, and nobody is expected any more
+//!   nobody is expected ──▶ a worker is about to be woken ───────────▶ it is there
+//!                                │ late                                 ▲   ▲
+//!                                ▼              still late              │   │
+//!                          one thread gives way ──────────▶ one naps, and nobody is expected any more
 //! ```
 //!
-//! A nap pays if there is more to do than what is done meanwhile without it. How much that is, the caller estimates from how often it came
+//! Room pays if there is more to do than what is done meanwhile without it. How much that is, the caller estimates from how often it came
 //! between two tasks of late, and from how many tasks are left. Whose tasks are short has run them all by itself by then.
 //!
 //! # Invariants
 //!
-//! - `T5`  *Room once.* For each wake-up one thread naps at most, and none before the worker is late.
-//! - `T6`  *For work alone.* Nobody naps who has less than 100 us of work in sight, or whose tasks take less than a microsecond.
+//! - `T5`  *Room once.* For each wake-up one thread gives way and then one naps, at most, and none before the worker is late.
+//! - `T6`  *For work alone.* Nobody makes room who has less than 100 us of work in sight, or whose tasks take less than a microsecond.
 //!
 //! # Orderings
 //!
@@ -29,7 +31,8 @@
 //!
 //! # Alternatives turned down
 //!
-//! - *A turn of giving way*: who yields stays on its processor, behind the worker now, and stands there for as long.
+//! - *A turn alone*: if the worker stands behind another thread of the pool, it gains nothing. *A nap alone*: 16 tasks of 10 us waited for 15 us
+//!   more for a worker that stood behind their submitter, and who had napped was away for 60.
 //! - *Parking*, for the late worker to wake again: if that one stands behind a stranger, nobody works.
 //! - *Waking another one*: it may land there as well, and each submission would pay for it.
 //!
@@ -38,22 +41,35 @@
 use core::cell::Cell;
 
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Stopwatch, TURNS, each_thread, thread};
+use crate::sync::{Stopwatch, TURNS, each_thread};
 
 /// A worker that was woken and has a processor mostly comes within 5 to 10 us.
 const LATE_NANOS: u64 = 10_000;
 
-/// A nap of some 60 us pays for this much work.
+/// Room pays for this much work: a nap takes some 60 us.
 const WORTH_NANOS: u64 = 100_000;
 
 /// Tasks that take less than that are run by who submits them before a worker gets at them.
 const SHORT_NANOS: u64 = 1_000;
 
+/// How room is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// By a turn of giving way.
+    Turn,
+    /// By a nap.
+    Nap,
+}
+
+/// Somebody has given way for the worker that was woken.
+const TURNED: u64 = 1;
+
 /// Where one pool expects a worker.
 #[derive(Debug)]
 pub struct Room {
     clock: Stopwatch,
-    /// When a worker was woken that is not there yet, by the clock; zero if there is none, or somebody has napped for it.
+    /// When a worker was woken that is not there yet, by the clock, and perhaps [`TURNED`] in place of the last bit; zero if there is
+    /// none, or somebody has napped for it.
     woken: AtomicU64,
 }
 
@@ -76,8 +92,8 @@ impl Visits {
         (Self { count, ..self }, count.is_power_of_two().then(now))
     }
 
-    /// Tells whether now a nap pays, if there is so many times as much to do as between two visits (T5, T6).
-    fn are_worth_a_nap(self, now: u64, left: impl FnOnce() -> u64) -> bool {
+    /// Tells whether now room pays, if there is so many times as much to do as between two visits (T5, T6).
+    fn are_worth_room(self, now: u64, left: impl FnOnce() -> u64) -> bool {
         let each = now.saturating_sub(self.first) / (self.count - 1).max(1);
         let is_late = now.saturating_sub(self.woken) > LATE_NANOS;
         is_late && each >= SHORT_NANOS && each.saturating_mul(left()) >= WORTH_NANOS
@@ -99,7 +115,7 @@ impl Room {
     pub fn expect(&self, is_to_be_woken: impl FnOnce() -> bool) {
         if TURNS != 0 && is_to_be_woken() {
             // ORDERING: Relaxed; a moment that stands for itself.
-            self.woken.store(self.clock.nanos().max(1), Ordering::Relaxed);
+            self.woken.store(self.clock.nanos().max(2) & !TURNED, Ordering::Relaxed);
         }
     }
 
@@ -118,26 +134,23 @@ impl Room {
         TURNS != 0 && self.woken.load(Ordering::Relaxed) > 0
     }
 
-    /// Naps if a worker is late and so many times as much is left to do as between two visits; tells whether it did. For who comes
+    /// Tells how to make room, if a worker is late and so many times as much is left to do as between two visits. For who comes
     /// between two tasks, with nothing in its hands that others wait for.
     #[inline]
-    pub fn make(&self, left: impl FnOnce() -> u64) -> bool {
-        self.is_expected() && self.make_if_late(left)
+    pub fn step(&self, left: impl FnOnce() -> u64) -> Option<Step> {
+        if self.is_expected() { self.step_if_late(left) } else { None }
     }
 
     #[cold]
-    fn make_if_late(&self, left: impl FnOnce() -> u64) -> bool {
+    fn step_if_late(&self, left: impl FnOnce() -> u64) -> Option<Step> {
         // ORDERING: Relaxed; as above.
-        let woken = self.woken.load(Ordering::Relaxed);
-        let (visits, now) = VISITS.with(Cell::get).count(woken, || self.clock.nanos());
+        let word = self.woken.load(Ordering::Relaxed);
+        let (visits, now) = VISITS.with(Cell::get).count(word & !TURNED, || self.clock.nanos());
         VISITS.with(|all| all.set(visits));
-        let is_ours = now.is_some_and(|now| visits.are_worth_a_nap(now, left))
-            // T5. ORDERING: Relaxed; as above.
-            && self.woken.compare_exchange(woken, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if is_ours {
-            thread::nap();
-        }
-        is_ours
+        now.filter(|now| visits.are_worth_room(*now, left))?;
+        let (step, next) = if word & TURNED == 0 { (Step::Turn, word | TURNED) } else { (Step::Nap, 0) };
+        // T5. ORDERING: Relaxed; as above.
+        self.woken.compare_exchange(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok().then_some(step)
     }
 }
 
@@ -148,48 +161,50 @@ mod tests {
     /// A room where a worker is late, after one visit.
     fn late() -> Room {
         let room = Room::new();
-        room.woken.store(1, Ordering::Relaxed);
-        assert!(!room.make(|| u64::MAX), "the first visit tells nothing");
+        room.woken.store(2, Ordering::Relaxed);
+        assert_eq!(room.step(|| u64::MAX), None, "the first visit tells nothing");
         while room.clock.nanos() <= 2 * LATE_NANOS {}
         room
     }
 
     #[test]
-    fn t5_one_nap_is_made_for_a_late_worker() {
+    fn t5_room_is_made_once_for_a_late_worker() {
         let room = late();
-        assert!(room.make(|| u64::MAX));
-        assert!((0..8).all(|_| !room.make(|| u64::MAX)), "once");
+        // At the 2nd and the 4th visit, and at none after that.
+        let steps: Vec<_> = (0..16).filter_map(|_| room.step(|| u64::MAX)).collect();
+        assert_eq!(steps, [Step::Turn, Step::Nap], "once");
     }
 
     #[test]
-    fn t5_no_nap_is_made_for_who_is_there() {
+    fn t5_no_room_is_made_for_who_is_there() {
         let room = late();
+        assert_eq!(room.step(|| u64::MAX), Some(Step::Turn));
         room.arrive();
-        assert!(!room.make(|| u64::MAX));
+        assert!((0..16).all(|_| room.step(|| u64::MAX).is_none()), "it is there");
     }
 
     #[test]
-    fn t5_no_nap_is_made_for_who_is_on_the_way() {
+    fn t5_no_room_is_made_for_who_is_on_the_way() {
         let visits = Visits { woken: 1_000, first: 1_000, count: 2 };
-        let is_worth_it = |now| visits.are_worth_a_nap(now, || u64::MAX);
+        let is_worth_it = |now| visits.are_worth_room(now, || u64::MAX);
         assert!(!is_worth_it(1_000 + LATE_NANOS) && is_worth_it(1_001 + LATE_NANOS));
     }
 
     #[test]
-    fn t6_no_nap_is_made_for_little_work() {
+    fn t6_no_room_is_made_for_little_work() {
         let room = late();
-        assert!(!room.make(|| 0), "nothing is left");
+        assert_eq!(room.step(|| 0), None, "nothing is left");
         // Ten tasks in 40 us, and so 4 us for each.
         let visits = Visits { woken: 1_000, first: 10_000, count: 11 };
-        let is_worth_it = |left| visits.are_worth_a_nap(50_000, || left);
+        let is_worth_it = |left| visits.are_worth_room(50_000, || left);
         assert!(!is_worth_it(24) && is_worth_it(25));
     }
 
     #[test]
-    fn t6_no_nap_is_made_for_short_tasks() {
+    fn t6_no_room_is_made_for_short_tasks() {
         let is_worth_it = |each: u64| {
             let visits = Visits { woken: 1_000, first: 100_000, count: 2 };
-            visits.are_worth_a_nap(100_000 + each, || u64::MAX)
+            visits.are_worth_room(100_000 + each, || u64::MAX)
         };
         assert!(!is_worth_it(999) && is_worth_it(1_000));
     }

@@ -63,7 +63,7 @@ pub fn work(injector: &Injector, seat: Seat) {
             }
             participate(injector, claim);
             pace.count();
-            injector.nap_for_the_late(|| injector.queued());
+            injector.make_room(|| injector.queued());
             continue;
         }
         // P3: without a seat this was the look after the close.
@@ -134,7 +134,7 @@ fn run_out(home: &Home, claim: &mut Claim) {
         for ranges in 1.. {
             claim.run();
             if home.room().is_expected() && claim.left() > 0 {
-                home.nap_for_the_late(|| claim.left().saturating_mul(ranges) / claim.tasks());
+                home.make_room(|| claim.left().saturating_mul(ranges) / claim.tasks());
             }
             if !claim.advance(None) {
                 break;
@@ -163,7 +163,7 @@ pub fn wait(home: &Home, handle: &Handle) {
 
 /// Runs those tasks of the batch that nobody has claimed (P1).
 pub fn help(home: &Home, handle: &Handle) {
-    home.nap_for_the_late(|| home.queued());
+    home.make_room(|| home.queued());
     if let Some(claim) = handle.claim() {
         participate(home, claim);
         home.sweep_after(handle);
@@ -230,7 +230,7 @@ pub fn sleep_timeout(home: &Home, handle: &Handle, timeout: Duration) -> bool {
 /// If the current thread is inside a task of this very batch.
 pub fn wait_as_guest(home: &Home, handle: &Handle) {
     refuse_own(handle);
-    home.nap_for_the_late(|| home.queued());
+    home.make_room(|| home.queued());
     if handle.batch().is_claimable()
         && let Some(claim) = handle.join()
     {

@@ -49,9 +49,9 @@ use crate::costs::Costs;
 use crate::latch::{Lot, Sleeper, Ticket};
 use crate::queue::Queue;
 use crate::reclaim::{Domain, Guard};
-use crate::room::Room;
+use crate::room::{Room, Step};
 use crate::standin::StandIns;
-use crate::sync::Arc;
+use crate::sync::{Arc, thread};
 use crate::turns::Turns;
 use crate::unwind;
 
@@ -135,10 +135,16 @@ impl Home {
         &self.room
     }
 
-    /// Naps for a worker that is late, if there is work left for so many times as long as between two calls, and no stand-in at work.
-    pub fn nap_for_the_late(&self, left: impl FnOnce() -> u64) {
-        if !self.stand_ins.are_at_work() {
-            self.room.make(left);
+    /// Makes room for a worker that is late, if there is work left for so many times as long as between two calls, and no stand-in at work.
+    pub fn make_room(&self, left: impl FnOnce() -> u64) {
+        if self.stand_ins.are_at_work() {
+            return;
+        }
+        match self.room.step(left) {
+            // The turn was not lost to the worker that it was for.
+            Some(Step::Turn) => _ = self.turns.give_way(1, || true, || self.room.is_expected()),
+            Some(Step::Nap) => thread::nap(),
+            None => {}
         }
     }
 
