@@ -380,9 +380,9 @@ impl Idle {
 impl Slot {
     /// Returns the worker below in the stack, plus one; zero if there is none.
     fn below(&self) -> u32 {
-        // ORDERING: Relaxed; written before the push that the caller acquired. Rubbish if the worker was popped and
-        // pushed since, and then the tag fails the caller's CAS (E4). A CAS that succeeds writes what depends on this, and comes
-        // before the pop without which the owner writes no more.
+        // ORDERING: Relaxed; written before the push that the caller acquired. In `close` the stack is the caller's. In `notify` it is
+        // rubbish if the worker was popped and pushed since, and then the tag fails the CAS (E4). A CAS that succeeds writes what depends
+        // on this, and comes before the pop without which the owner writes no more.
         self.below.load(Ordering::Relaxed)
     }
 

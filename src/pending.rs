@@ -12,12 +12,12 @@
 //! ```
 //!
 //! Published are always the oldest, so that the first published one on the way down ends the kept. A thread that is about to sleep publishes
-//! what it keeps: it cannot come back to it before it wakes.
+//! what it keeps: it cannot come back to it before it is woken.
 //!
 //! # Invariants
 //!
 //! - `S4`  *Kept is on the stack.* A job is in the list of its thread while [`run_pending`] runs its first half, and no
-//!   longer. A thread that sleeps keeps nothing.
+//!   longer. A thread that sleeps until it is woken keeps nothing.
 //! - `S5`  *One is left asleep.* While a thread that is no worker is at work on a join, who makes joins for it, here or in a job of its,
 //!   publishes only if two workers are parked, as far as it can know.
 //!
@@ -203,34 +203,47 @@ pub unsafe fn run_pending<T, R>(
 mod tests {
     use super::*;
     use crate::idle::{Announced, Woken};
+    use crate::latch::Lot;
     use crate::worker;
+    use core::time::Duration;
 
-    /// What a task sees of itself: whom it runs for.
-    unsafe fn look(context: *const (), _: Range<usize>) -> Option<Payload> {
+    /// The second half of a join.
+    struct Second<'a> {
+        body: &'a dyn Fn(),
+        /// Whether it ran for a thread from outside.
+        is_lent: Cell<bool>,
+    }
+
+    unsafe fn run(context: *const (), _: Range<usize>) -> Option<Payload> {
         // SAFETY: the context that `join` gives.
-        let seen = unsafe { &*context.cast::<Cell<*const Batch>>() };
-        seen.set(KEPT.with(|kept| kept.lent.get()));
+        let second = unsafe { &*context.cast::<Second<'_>>() };
+        let lent = KEPT.with(|kept| kept.lent.get());
+        assert!(lent.is_null() || ptr::eq(lent, frame::innermost()), "it runs for its own batch");
+        second.is_lent.set(!lent.is_null());
+        (second.body)();
         None
     }
 
-    /// Joins, takes what is published meanwhile, and runs it as a worker does. Tells whether something was, and whom it ran for.
-    fn join(injector: &Injector) -> (bool, bool) {
-        let seen = Cell::new(ptr::null::<Batch>());
-        let mut batch = ptr::null::<Batch>();
-        let work = Work { run: look, context: (&raw const seen).cast() };
+    /// Joins, and runs what is published meanwhile as a worker does, which `before` is told of. Tells whether something was published, and ran for a
+    /// thread from outside.
+    fn join(injector: &Injector, before: impl FnOnce(), body: &dyn Fn()) -> (bool, bool) {
+        let second = Second { body, is_lent: Cell::new(false) };
+        let work = Work { run, context: (&raw const second).cast() };
+        let mut is_published = false;
         let first = || {
             if let Some(claim) = injector.take() {
-                batch = ptr::from_ref(claim.batch());
+                is_published = true;
+                before();
                 worker::participate(injector, claim);
             }
         };
-        // SAFETY: `seen` outlives the call, and neither half unwinds.
+        // SAFETY: `second` outlives the call; a panic ends the test.
         let ((), panic) = unsafe { worker::run_beside(injector, work, first) };
         assert!(panic.is_none());
-        let is_published = !batch.is_null();
-        assert!(seen.get().is_null() || ptr::eq(seen.get(), batch), "it runs for its own batch");
-        (is_published, !seen.get().is_null())
+        (is_published, second.is_lent.get())
     }
+
+    fn nothing() {}
 
     fn park(injector: &Injector, worker: usize) -> Announced {
         // SAFETY: each test takes each seat once, and stays on its thread.
@@ -238,7 +251,7 @@ mod tests {
         injector.announce(seat, None).expect("the pool is open")
     }
 
-    /// Ends the sleep of who was announced.
+    /// Ends the sleep of who was popped, or of all when the pool is closed.
     fn wake(injector: &Injector, announced: Announced) {
         match injector.sleep(announced) {
             Woken::Look(_, looking) => injector.found(looking),
@@ -249,13 +262,28 @@ mod tests {
     #[test]
     fn s5_a_thread_from_outside_leaves_one_asleep() {
         let injector = Injector::new(2);
-        assert_eq!(join(&injector), (false, false), "nobody is parked");
+        assert_eq!(join(&injector, nothing, &nothing), (false, false), "nobody is parked");
         let below = park(&injector, 0);
-        assert_eq!(join(&injector), (false, false), "S5: one is parked");
+        assert_eq!(join(&injector, nothing, &nothing), (false, false), "S5: one is parked");
         let top = park(&injector, 1);
-        assert_eq!(join(&injector), (true, true), "S5: two are parked");
+        assert_eq!(join(&injector, nothing, &nothing), (true, true), "S5: two are parked");
         wake(&injector, top);
         injector.close();
+        wake(&injector, below);
+    }
+
+    #[test]
+    fn s5_so_does_its_job_until_it_waits() {
+        let injector = Injector::new(2);
+        let (below, top) = (park(&injector, 0), park(&injector, 1));
+        let job = || {
+            assert!(!join(&injector, nothing, &nothing).0, "S5: it is awake");
+            // SAFETY: the batch is that of this job.
+            let batch = unsafe { &*KEPT.with(|kept| kept.lent.get()) };
+            assert!(!batch.latch().wait_timeout(&Lot::new(), Duration::from_millis(10)), "its job runs");
+            assert!(join(&injector, nothing, &nothing).0, "S5: it waits");
+        };
+        assert_eq!(join(&injector, || wake(&injector, top), &job), (true, true));
         wake(&injector, below);
     }
 
@@ -264,7 +292,7 @@ mod tests {
         let injector = Injector::new(1);
         become_worker(&injector);
         let parked = park(&injector, 0);
-        assert_eq!(join(&injector), (true, false), "it works for nobody else");
+        assert_eq!(join(&injector, nothing, &nothing), (true, false), "it works for nobody else");
         wake(&injector, parked);
     }
 }

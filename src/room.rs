@@ -6,17 +6,21 @@
 //! [looks](crate::idle). So who comes between two tasks and finds that a worker is late makes room. First by a
 //! [turn](crate::turns), which takes half a microsecond if the worker is on its way somewhere else, and lets it run at once if it stands
 //! right behind. If it still does not come, by a nap, the shortest sleep that there is: a worker that stands
-//! behind it comes to run, and who has slept is put where there is room.
+//! behind comes to run, and who has slept is put where there is room.
 //!
 //! ```text
-//!   nobody is expected ──▶ a worker is about to be woken ───────────▶ it is there
-//!                                │ late                                 ▲   ▲
-//!                                ▼              still late              │   │
-//!                          one thread gives way ──────────▶ one naps, and nobody is expected any more
+//!   nobody is expected ──▶ a worker is about to be woken ────────────────────────▶ it is there
+//!                                │ late                                              ▲   ▲
+//!                                ▼                  late again                       │   │
+//!                          one thread gives way ───────────────▶ one thread naps ────┘   │
+//!                                └───────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Room pays if there is more to do than what is done meanwhile without it. How much that is, the caller estimates from how often it came
-//! between two tasks of late, and from how many tasks are left. Whose tasks are short has run them all by itself by then.
+//! Behind a stranger a turn is lost, and takes a slice. So there is none while the [pool rests](crate::turns) from one, and none by a thread in
+//! the middle of a batch, for which others may wait; there is a nap then. Room pays if there is more to do than what is
+//! done meanwhile without it. How much that is, the caller estimates from how often it came
+//! between two tasks of late, by the clock on the wall, and from how many tasks are left. Whose tasks are short has run them all by itself by
+//! then.
 //!
 //! # Invariants
 //!
@@ -27,7 +31,7 @@
 //!
 //! | access | ordering | why |
 //! |---|---|---|
-//! | all | Relaxed | a moment that stands for itself; an old one costs a nap, or time |
+//! | all | Relaxed | a moment that stands for itself; an old one costs a turn and a nap, or time |
 //!
 //! # Alternatives turned down
 //!
@@ -55,21 +59,24 @@ const SHORT_NANOS: u64 = 1_000;
 /// How room is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// By a turn of giving way.
-    Turn,
+    /// By a turn of giving way, at this moment.
+    Turn(u64),
     /// By a nap.
     Nap,
 }
 
-/// Somebody has given way for the worker that was woken.
+/// Somebody has given way for the worker that was woken, at the moment that is written.
 const TURNED: u64 = 1;
+/// Somebody has napped for it.
+const NAPPED: u64 = 2;
+const FLAGS: u64 = TURNED | NAPPED;
 
 /// Where one pool expects a worker.
 #[derive(Debug)]
 pub struct Room {
     clock: Stopwatch,
-    /// When a worker was woken that is not there yet, by the clock, and perhaps [`TURNED`] in place of the last bit; zero if there is
-    /// none, or somebody has napped for it.
+    /// When a worker was woken that is not there yet, or somebody gave way for it, by the clock, with the flags in place of the last bits; zero
+    /// if there is none.
     woken: AtomicU64,
 }
 
@@ -82,7 +89,7 @@ struct Visits {
 }
 
 impl Visits {
-    /// Counts one more since the last wake-up; returns what is known then, and the time if it is to be looked at, ever more seldom.
+    /// Counts one more since the last wake-up or turn; returns what is known then, and the time if it is to be looked at, ever more seldom.
     fn count(self, woken: u64, now: impl FnOnce() -> u64) -> (Self, Option<u64>) {
         if self.woken != woken {
             let now = now();
@@ -115,8 +122,13 @@ impl Room {
     pub fn expect(&self, is_to_be_woken: impl FnOnce() -> bool) {
         if TURNS != 0 && is_to_be_woken() {
             // ORDERING: Relaxed; a moment that stands for itself.
-            self.woken.store(self.clock.nanos().max(2) & !TURNED, Ordering::Relaxed);
+            self.woken.store(Self::moment(self.clock.nanos()), Ordering::Relaxed);
         }
+    }
+
+    /// Makes room for the flags; never zero.
+    fn moment(nanos: u64) -> u64 {
+        (nanos & !FLAGS).max(FLAGS + 1)
     }
 
     /// Notes that the worker is there.
@@ -127,28 +139,46 @@ impl Room {
         }
     }
 
-    /// Tells whether a worker is expected.
+    /// Tells whether a worker is expected, and nobody has napped for it.
     #[inline]
     pub fn is_expected(&self) -> bool {
         // ORDERING: Relaxed; as above. Under loom nobody is.
-        TURNS != 0 && self.woken.load(Ordering::Relaxed) > 0
+        TURNS != 0 && Self::calls_for_room(self.woken.load(Ordering::Relaxed))
+    }
+
+    fn calls_for_room(word: u64) -> bool {
+        word > 0 && word & NAPPED == 0
+    }
+
+    /// Tells whether the worker is still missing for whom somebody gave way at this moment.
+    pub fn misses(&self, moment: u64) -> bool {
+        // ORDERING: Relaxed; as above.
+        self.woken.load(Ordering::Relaxed) & !NAPPED == moment
     }
 
     /// Tells how to make room, if a worker is late and so many times as much is left to do as between two visits. For who comes
-    /// between two tasks, with nothing in its hands that others wait for.
+    /// between two tasks, and `may_turn` if it has nothing in its hands that others wait for.
     #[inline]
-    pub fn step(&self, left: impl FnOnce() -> u64) -> Option<Step> {
-        if self.is_expected() { self.step_if_late(left) } else { None }
+    pub fn step(&self, may_turn: impl FnOnce() -> bool, left: impl FnOnce() -> u64) -> Option<Step> {
+        if self.is_expected() { self.step_if_late(may_turn, left) } else { None }
     }
 
     #[cold]
-    fn step_if_late(&self, left: impl FnOnce() -> u64) -> Option<Step> {
+    fn step_if_late(&self, may_turn: impl FnOnce() -> bool, left: impl FnOnce() -> u64) -> Option<Step> {
         // ORDERING: Relaxed; as above.
         let word = self.woken.load(Ordering::Relaxed);
-        let (visits, now) = VISITS.with(Cell::get).count(word & !TURNED, || self.clock.nanos());
+        if !Self::calls_for_room(word) {
+            return None;
+        }
+        let (visits, now) = VISITS.with(Cell::get).count(word, || self.clock.nanos());
         VISITS.with(|all| all.set(visits));
-        now.filter(|now| visits.are_worth_room(*now, left))?;
-        let (step, next) = if word & TURNED == 0 { (Step::Turn, word | TURNED) } else { (Step::Nap, 0) };
+        let now = now.filter(|now| visits.are_worth_room(*now, left))?;
+        let (step, next) = if word & TURNED == 0 && may_turn() {
+            let next = Self::moment(now) | TURNED;
+            (Step::Turn(next), next)
+        } else {
+            (Step::Nap, word | NAPPED)
+        };
         // T5. ORDERING: Relaxed; as above.
         self.woken.compare_exchange(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok().then_some(step)
     }
@@ -158,29 +188,47 @@ impl Room {
 mod tests {
     use super::*;
 
-    /// A room where a worker is late, after one visit.
+    /// Visits a room where a worker is expected, and comes back when it is late.
     fn late() -> Room {
         let room = Room::new();
-        room.woken.store(2, Ordering::Relaxed);
-        assert_eq!(room.step(|| u64::MAX), None, "the first visit tells nothing");
-        while room.clock.nanos() <= 2 * LATE_NANOS {}
+        room.expect(|| true);
+        wait(&room);
         room
+    }
+
+    /// Makes a first visit, which tells nothing, and lets some time pass.
+    fn wait(room: &Room) {
+        assert_eq!(room.step(|| true, || u64::MAX), None, "the first visit tells nothing");
+        let begin = room.clock.nanos();
+        while room.clock.nanos() <= begin + 2 * LATE_NANOS {}
     }
 
     #[test]
     fn t5_room_is_made_once_for_a_late_worker() {
         let room = late();
-        // At the 2nd and the 4th visit, and at none after that.
-        let steps: Vec<_> = (0..16).filter_map(|_| room.step(|| u64::MAX)).collect();
-        assert_eq!(steps, [Step::Turn, Step::Nap], "once");
+        let Some(Step::Turn(moment)) = room.step(|| true, || u64::MAX) else { unreachable!("it is late") };
+        assert!(room.misses(moment));
+        wait(&room);
+        assert_eq!(room.step(|| true, || u64::MAX), Some(Step::Nap), "it is late again");
+        assert!((0..16).all(|_| room.step(|| true, || u64::MAX).is_none()), "once");
+        assert!(room.misses(moment) && !room.is_expected(), "it has not come");
+        room.arrive();
+        room.expect(|| true);
+        assert!(!room.misses(moment), "that is another one");
+    }
+
+    #[test]
+    fn t5_who_may_not_give_way_naps() {
+        let room = late();
+        assert_eq!(room.step(|| false, || u64::MAX), Some(Step::Nap));
     }
 
     #[test]
     fn t5_no_room_is_made_for_who_is_there() {
         let room = late();
-        assert_eq!(room.step(|| u64::MAX), Some(Step::Turn));
         room.arrive();
-        assert!((0..16).all(|_| room.step(|| u64::MAX).is_none()), "it is there");
+        assert!((0..16).all(|_| room.step_if_late(|| true, || u64::MAX).is_none()), "it is there");
+        assert!(!room.is_expected());
     }
 
     #[test]
@@ -193,7 +241,7 @@ mod tests {
     #[test]
     fn t6_no_room_is_made_for_little_work() {
         let room = late();
-        assert_eq!(room.step(|| 0), None, "nothing is left");
+        assert_eq!(room.step(|| true, || 0), None, "nothing is left");
         // Ten tasks in 40 us, and so 4 us for each.
         let visits = Visits { woken: 1_000, first: 10_000, count: 11 };
         let is_worth_it = |left| visits.are_worth_room(50_000, || left);

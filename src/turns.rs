@@ -1,10 +1,12 @@
-//! Giving way: to offer one's processor to others a few times before one sleeps.
+//! Giving way: to offer one's processor to others a few times before one sleeps, or once for a [worker that is late](crate::room).
 //!
 //! Most of what a thread waits for comes sooner than the system could put it to sleep and wake it again. A turn is one
 //! `sched_yield`: half a microsecond if nobody else wants the processor. If somebody does, the turn is *lost*: who gave way is
 //! behind everybody for a whole slice of the scheduler, milliseconds, while a thread that sleeps is put in front when it is woken.
-//! So after a lost turn the whole pool rests, and its threads sleep at once; the same after a [nap](crate::pace) that took 2 ms. A waiter's turn was not lost if others have run batches behind
-//! its own meanwhile: it would have waited for one after another of them, and each of these waits would have cost a wake.
+//! So after a lost turn the whole pool rests, and its threads sleep at once; the same after a [looking worker's nap](crate::pace) that took
+//! 2 ms. A waiter's turn was not lost if others have run batches behind
+//! its own meanwhile: it would have waited for one after another of them, and each of these waits would have cost a wake. A turn for a late
+//! worker was not lost if that one came.
 //!
 //! ```text
 //!   turns ─▶ a lost one: 4 ms ─▶ rest: 1 ms ─▶ a lost one ─▶ 2 ms ─▶ .. 256 ms        on a busy machine
@@ -113,7 +115,7 @@ impl Turns {
     }
 
     /// Tells whether a turn was lost of late.
-    fn rests(&self) -> bool {
+    pub fn rests(&self) -> bool {
         // ORDERING: Relaxed; a moment that stands for itself.
         self.clock.nanos() < self.rest.load(Ordering::Relaxed)
     }

@@ -119,28 +119,31 @@ pub fn participate(home: &Home, mut claim: Claim) {
     complete(home, claim);
 }
 
-/// Like [`participate`], and remembers what a task took.
+/// Like [`participate`], and remembers what a task took, unless there was a nap between two.
 pub fn participate_measured(home: &Home, mut claim: Claim) {
     let watch = Stopwatch::start();
-    run_out(home, &mut claim);
-    home.costs().learn(claim.batch().function(), claim.tasks(), watch.nanos());
+    if run_out(home, &mut claim) {
+        home.costs().learn(claim.batch().function(), claim.tasks(), watch.nanos());
+    }
     complete(home, claim);
 }
 
-/// Runs what was claimed and claims more, until there is nothing more to claim.
-fn run_out(home: &Home, claim: &mut Claim) {
+/// Runs what was claimed and claims more, until there is nothing more to claim; tells whether it did nothing else.
+fn run_out(home: &Home, claim: &mut Claim) -> bool {
     // R4: the claim holds the batch, so that no guard is needed.
     frame::enter(home, ptr::from_ref(claim.batch()), || {
+        let mut has_napped = false;
         for ranges in 1.. {
             claim.run();
             if home.room().is_expected() && claim.left() > 0 {
-                home.make_room(|| claim.left().saturating_mul(ranges) / claim.tasks());
+                has_napped |= home.nap_for_the_late(|| claim.left().saturating_mul(ranges) / claim.tasks());
             }
             if !claim.advance(None) {
                 break;
             }
         }
-    });
+        !has_napped
+    })
 }
 
 /// Counts a participation as finished.

@@ -135,16 +135,29 @@ impl Home {
         &self.room
     }
 
-    /// Makes room for a worker that is late, if there is work left for so many times as long as between two calls, and no stand-in at work.
+    /// Makes room for a worker that is late, if there is work left for so many times as long as between two calls, and no stand-in at work. For
+    /// who has nothing in its hands that others wait for.
     pub fn make_room(&self, left: impl FnOnce() -> u64) {
+        self.step_aside(|| !self.turns.rests(), left);
+    }
+
+    /// The same by a nap, for who may have something in its hands; tells whether it napped.
+    pub fn nap_for_the_late(&self, left: impl FnOnce() -> u64) -> bool {
+        self.step_aside(|| false, left)
+    }
+
+    fn step_aside(&self, may_turn: impl FnOnce() -> bool, left: impl FnOnce() -> u64) -> bool {
         if self.stand_ins.are_at_work() {
-            return;
+            return false;
         }
-        match self.room.step(left) {
-            // The turn was not lost to the worker that it was for.
-            Some(Step::Turn) => _ = self.turns.give_way(1, || true, || self.room.is_expected()),
-            Some(Step::Nap) => thread::nap(),
-            None => {}
+        match self.room.step(may_turn, left) {
+            // It was not lost to the worker that it was for.
+            Some(Step::Turn(moment)) => self.turns.give_way(1, || true, || self.room.misses(moment)),
+            Some(Step::Nap) => {
+                thread::nap();
+                true
+            }
+            None => false,
         }
     }
 
@@ -153,7 +166,7 @@ impl Home {
         &self.stand_ins
     }
 
-    /// Returns the turns of those who would sleep.
+    /// Returns the turns of those who would sleep, or make room.
     pub fn turns(&self) -> &Turns {
         &self.turns
     }

@@ -128,7 +128,7 @@ fn capital(text: &str) -> String {
 
 /// Everything about one row, folded away.
 fn details(standing: &Standing) -> String {
-    let heads = ["", "p10", "p50", "p90", "p99", "processor", "medians of the visits"];
+    let heads = ["", "p10", "p50", "p90", "p99", "processor, mean", "medians of the visits"];
     let mut table = Table::new(heads);
     for cell in &standing.cells {
         let at = |share| cell.wall.at(share).map_or(String::new(), |value| standing.write(value));
