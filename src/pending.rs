@@ -204,7 +204,6 @@ mod tests {
     use super::*;
     use crate::idle::{Announced, Woken};
     use crate::latch::Lot;
-    use crate::worker;
     use core::time::Duration;
 
     /// The second half of a join.
@@ -231,15 +230,20 @@ mod tests {
         let work = Work { run, context: (&raw const second).cast() };
         let mut is_published = false;
         let first = || {
-            if let Some(claim) = injector.take() {
+            if let Some(mut claim) = injector.take() {
                 is_published = true;
                 before();
-                worker::participate(injector, claim);
+                frame::enter(injector.home().as_ref(), ptr::from_ref(claim.batch()), || claim.run());
+                injector.complete(claim);
             }
         };
-        // SAFETY: `second` outlives the call; a panic ends the test.
-        let ((), panic) = unsafe { worker::run_beside(injector, work, first) };
-        assert!(panic.is_none());
+        let settle = |handle: Option<Handle>| match handle {
+            Some(handle) => injector.release(handle),
+            // SAFETY: nobody has run it.
+            None => assert!(unsafe { run(work.context, 0..1) }.is_none()),
+        };
+        // SAFETY: the task is run, as `first` takes what is published; a panic ends the test.
+        unsafe { run_pending(injector, work, first, settle) };
         (is_published, second.is_lent.get())
     }
 

@@ -137,15 +137,20 @@ impl Home {
 
     /// Makes room for a worker that is late, if there is work left for so many times as long as between two calls, and no stand-in at work. For
     /// who has nothing in its hands that others wait for.
+    #[inline]
     pub fn make_room(&self, left: impl FnOnce() -> u64) {
-        self.step_aside(|| !self.turns.rests(), left);
+        if self.room.is_expected() {
+            self.step_aside(|| !self.turns.rests(), left);
+        }
     }
 
     /// The same by a nap, for who may have something in its hands; tells whether it napped.
+    #[inline]
     pub fn nap_for_the_late(&self, left: impl FnOnce() -> u64) -> bool {
-        self.step_aside(|| false, left)
+        self.room.is_expected() && self.step_aside(|| false, left)
     }
 
+    #[cold]
     fn step_aside(&self, may_turn: impl FnOnce() -> bool, left: impl FnOnce() -> u64) -> bool {
         if self.stand_ins.are_at_work() {
             return false;
