@@ -39,7 +39,8 @@ unsafe fn run_loop<F: Fn(usize)>(context: *const (), range: Range<usize>) -> Opt
 }
 
 /// Runs a loop over indexes. As a function of its own it is told that the body does not change while it runs, and need not read
-/// what the closure borrows again for each index.
+/// what the closure has again for each index. What the closure borrows it must, where a task writes: so the closures below own all
+/// they can.
 #[inline(never)]
 fn run_indexes<F: Fn(usize)>(body: &F, range: Range<usize>) -> Option<Payload> {
     unwind::run_each(range, body)
@@ -140,7 +141,7 @@ impl ZeroPool {
         F: Fn(&'a T) + Sync,
     {
         // SAFETY: the indexes are those of `items`.
-        self.for_each_index(0..items.len(), |index| body(unsafe { items.get_unchecked(index) }));
+        self.for_each_index(0..items.len(), move |index| body(unsafe { items.get_unchecked(index) }));
     }
 
     /// Calls `body` once for each element of `items`, which it may change, and returns when all calls have ended.
@@ -163,7 +164,7 @@ impl ZeroPool {
         let range = 0..items.len();
         let items = DisjointMut::new(items);
         // SAFETY: D1: each index is run once (B1, X1).
-        self.for_each_index(range, |index| body(unsafe { items.take(index) }));
+        self.for_each_index(range, move |index| body(unsafe { items.take(index) }));
     }
 
     /// Calls `body` once for each element of `items`, and returns the results in the order of the elements.
@@ -188,10 +189,10 @@ impl ZeroPool {
         F: Fn(&'a T) -> R + Sync,
     {
         let mut results = Vec::with_capacity(items.len());
-        let missing = Mutex::new(Vec::new());
+        let missing = &Mutex::new(Vec::new());
         let slots = DisjointMut::new(&mut results.spare_capacity_mut()[..items.len()]);
-        let panic = self.run_loop(0..items.len(), &|index: usize| {
-            let unless_returned = OnUnwind(|| lock(&missing).push(index));
+        let panic = self.run_loop(0..items.len(), &move |index: usize| {
+            let unless_returned = OnUnwind(|| lock(missing).push(index));
             // SAFETY: the indexes are those of `items`.
             let result = body(unsafe { items.get_unchecked(index) });
             core::mem::forget(unless_returned);
@@ -199,7 +200,7 @@ impl ZeroPool {
             unsafe { slots.take(index) }.write(result);
         });
         if let Some(payload) = panic {
-            drop_produced(&mut results.spare_capacity_mut()[..items.len()], &lock(&missing));
+            drop_produced(&mut results.spare_capacity_mut()[..items.len()], &lock(missing));
             pool::pass_on(Some(payload));
         }
         // SAFETY: no call panicked, so each has written its element.
@@ -234,7 +235,7 @@ impl ZeroPool {
     {
         assert!(items.len() == out.len(), "{} items, and room for {} results", items.len(), out.len());
         let out = DisjointMut::new(out);
-        self.for_each_index(0..items.len(), |index| {
+        self.for_each_index(0..items.len(), move |index| {
             // SAFETY: the indexes are those of `items`, and `out` is as long.
             let result = body(unsafe { items.get_unchecked(index) });
             // SAFETY: D1: each index is run once (B1, X1).
