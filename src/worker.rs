@@ -135,7 +135,10 @@ fn run_out(home: &Home, claim: &mut Claim) -> bool {
         let mut has_napped = false;
         for ranges in 1.. {
             claim.run();
-            has_napped |= home.nap_for_the_late(|| claim.left().saturating_mul(ranges) / claim.tasks());
+            // Where nothing is left it is no visit: the look between two batches is one.
+            if home.room().is_expected() && claim.left() > 0 {
+                has_napped |= home.nap_for_the_late(|| claim.left().saturating_mul(ranges) / claim.tasks());
+            }
             if !claim.advance(None) {
                 break;
             }

@@ -145,9 +145,8 @@ impl Home {
     }
 
     /// The same by a nap, for who may have something in its hands; tells whether it napped.
-    #[inline]
     pub fn nap_for_the_late(&self, left: impl FnOnce() -> u64) -> bool {
-        self.room.is_expected() && self.step_aside(|| false, left)
+        self.step_aside(|| false, left)
     }
 
     #[cold]
