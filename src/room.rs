@@ -40,7 +40,7 @@
 //! - *Parking*, for the late worker to wake again: if that one stands behind a stranger, nobody works.
 //! - *Waking another one*: it may land there as well, and each submission would pay for it.
 //!
-//! Checked by: the unit tests below.
+//! Checked by: the unit tests below, `t5_*` in those of [`batch`](crate::batch), `t6_*` in those of [`worker`](crate::worker).
 
 use core::cell::Cell;
 

@@ -131,7 +131,7 @@ impl Turns {
     }
 
     /// Begins a rest for a turn that took so long (T2).
-    fn lose(&self, nanos: u64) {
+    pub(crate) fn lose(&self, nanos: u64) {
         // ORDERING: Relaxed; as above.
         let doublings = (self.doublings.load(Ordering::Relaxed) + 1).min(MOST);
         // ORDERING: Relaxed; as above. Of two that lose at once one may be forgotten.

@@ -284,3 +284,41 @@ pub fn wait_for_all(home: &Home, pile: &Pile) -> Option<Payload> {
 fn refuse_own(handle: &Handle) {
     assert!(!frame::is_inside_batch(handle.batch()), "a task waits for the batch that it belongs to");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Plan;
+    use crate::grain::Grain;
+    use core::ops::Range;
+
+    unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
+        None
+    }
+
+    #[test]
+    fn t6_who_has_run_the_last_task_of_a_batch_makes_no_visit() {
+        let injector = Injector::new(2);
+        // So that room is made by a nap.
+        injector.turns().lose(1_000_000_000_000);
+        injector.room().expect(|| true);
+        let plan = Plan { tasks: 1, threads: 1, helpers: 1, grain: Grain::SINGLE };
+        // SAFETY: the task touches nothing.
+        let handle =
+            injector.publish(unsafe { injector.batch(Work { run: nothing, context: ptr::null() }, plan) });
+        let visits = [false, true].map(|is_visit| {
+            if is_visit {
+                injector.make_room(|| u64::MAX);
+            } else {
+                participate(&injector, handle.claim().expect("its task"));
+            }
+            let watch = Stopwatch::start();
+            while watch.nanos() < 30_000 {}
+            injector.room().is_expected()
+        });
+        assert_eq!(visits, [true, true], "a first visit tells nothing");
+        injector.make_room(|| u64::MAX);
+        assert!(!injector.room().is_expected(), "the second visit finds it late");
+        injector.release(handle);
+    }
+}

@@ -1,6 +1,7 @@
 //! What can be said of a batch without a second thread.
 
 use super::*;
+use crate::sync::Stopwatch;
 
 unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
     None
@@ -94,5 +95,34 @@ fn a_home_knows_what_is_queued_and_what_has_gone_on() {
     run(&handles[2]);
     assert_eq!(seen(), (0, vec![true, true, false]));
     handles.into_iter().for_each(|handle| home.release(handle));
+    home.dissolve();
+}
+
+/// A home that comes between two tasks twice, so long after each other that a worker is late, with much left to do.
+fn make_room(home: &Home) {
+    home.make_room(|| u64::MAX);
+    let watch = Stopwatch::start();
+    while watch.nanos() < 30_000 {}
+    home.make_room(|| u64::MAX);
+}
+
+#[test]
+fn t5_a_home_gives_way_for_a_late_worker_and_then_naps() {
+    let home = Home::new(2, 1);
+    home.room().expect(|| true);
+    make_room(&home);
+    assert!(home.room().is_expected(), "it gave way");
+    make_room(&home);
+    assert!(!home.room().is_expected(), "it napped");
+    home.dissolve();
+}
+
+#[test]
+fn t5_a_home_that_rests_naps_for_a_late_worker() {
+    let home = Home::new(2, 1);
+    home.turns().lose(1_000_000_000_000);
+    home.room().expect(|| true);
+    make_room(&home);
+    assert!(!home.room().is_expected(), "the pool rests for minutes, and it gave way");
     home.dissolve();
 }
