@@ -48,7 +48,7 @@ impl ZeroPool {
     /// both results.
     ///
     /// While a worker sleeps that could be woken, it queues the oldest `b` that this thread has not begun, of this join or of
-    /// one around it, and wakes that worker. Otherwise nothing is queued, and the join costs a few nanoseconds. A thread that
+    /// one around it on the same pool, and wakes that worker. Otherwise nothing is queued, and the join costs a few nanoseconds. A thread that
     /// is inside of a long closure queues nothing meanwhile, even if workers fall asleep. A thread that is no worker stands for one
     /// of them: it leaves one asleep, so that as a rule a join has no more threads than the pool. A pool of one worker runs both on this
     /// thread.

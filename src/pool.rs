@@ -45,7 +45,8 @@ use crate::worker;
 /// A thread pool with one global queue.
 ///
 /// The workers sleep when there is nothing to do. The queue is unbounded, and submitting neither locks nor waits.
-/// Dropping the pool runs everything that was submitted and ends the workers.
+/// Dropping the pool runs everything that was submitted and ends the workers. On a thread that is inside of one of its tasks the drop waits
+/// for nobody. It must not be called where a task of this pool waits for it by way of another pool.
 ///
 /// # Examples
 ///
