@@ -258,7 +258,7 @@ mod tests {
     use crate::batch::Claim;
     use crate::idle::{Announced, Woken};
     use crate::latch::Lot;
-    use core::sync::atomic::{AtomicBool, Ordering};
+    use crate::sync::atomic::{AtomicBool, Ordering};
     use core::time::Duration;
     use std::panic::resume_unwind;
     use std::thread;
