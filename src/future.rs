@@ -112,7 +112,7 @@ impl TaskFuture<'_> {
     ///
     /// # Panics
     ///
-    /// - If a task panicked: the first to wait gets the first payload, whole; those that wait later on clones panic with a
+    /// - If tasks panicked: the first to wait gets the payload of one of them, whole; those that wait later on clones panic with a
     ///   message of this crate. All other tasks have run nevertheless.
     /// - If it is called inside of one of the tasks that it waits for. This panic is that task's, as any other.
     ///
@@ -328,7 +328,7 @@ impl ZeroPool {
     /// Submits a batch: `task` runs once for each element of `params`, in any order, on any of the pool's threads.
     ///
     /// The whole batch is one node of the queue, whatever its size. Its tasks may run one after another on one thread:
-    /// they must not wait for each other. `task` may capture up to two words.
+    /// they must not wait for each other. `task` may capture up to two words, aligned as words are.
     ///
     /// # Panics
     ///
@@ -368,7 +368,7 @@ impl ZeroPool {
         const {
             assert!(
                 Batch::has_room_for::<Submitted<'a, F, P>>(),
-                "a task function captures at most two words"
+                "a task function captures at most two words, aligned as words are"
             )
         };
         let tasks = parameters.len() as u64;

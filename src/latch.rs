@@ -33,6 +33,8 @@
 //! - `L4`  *All are woken.* Every sleeper of the address is taken and woken by a finisher, however many there are and
 //!   however they wait. Where the address was used again it may be the finisher of an older latch, who is on its way.
 //! - `L5`  *A timed wait ends.* It leaves no entry behind, and tells the truth about completion at its return.
+//! - `L6`  *Locks of its own.* A forked child takes no lock of a bucket that another thread of its parent may hold, and finds none of its
+//!   parent's sleepers.
 //! - `N1`  *Three holders.* The node lives while the queue links it, its handle lives, or a task is unfinished.
 //! - `N2`  *Retired once.* The one that leaves nothing but WAITERS, or finds nothing else beside its own hold, is the last, and it alone retires.
 //!
@@ -58,7 +60,7 @@
 //! - *The thread handle of one waiter in the node*: clones of a future wait on several threads, and setting it races
 //!   with the finisher who frees the node.
 //!
-//! Checked by: `l1_*` to `l5_*`, `n1_*`, `n2_*` in `loom_tests`.
+//! Checked by: `l1_*` to `l5_*`, `n1_*`, `n2_*` in `loom_tests`, `l6_*` in the units of [`sync`](crate::sync).
 
 use core::task::Waker;
 use std::time::Duration;
@@ -66,7 +68,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Deadline, Mutex, Parker, Unparker, lock};
+use crate::sync::{Deadline, Mutex, Parker, PerProcess, Unparker, lock};
 
 /// Somebody sleeps, or is about to.
 const WAITERS: u64 = 1;
@@ -257,32 +259,41 @@ struct Entry {
     sleeper: Sleeper,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Bucket {
     entries: Vec<Entry>,
     next_ticket: u64,
 }
 
+type Buckets = [CachePadded<Mutex<Bucket>>; BUCKETS];
+
 /// How many buckets a lot has. Sleepers are at most as many as threads that wait, and they come and go under a lock
 /// that is held for a few instructions.
 const BUCKETS: usize = if cfg!(any(loom, shuttle)) { 1 } else { 16 };
 
-/// Where sleepers stand, keyed by the address of the latch they wait for.
+/// Where sleepers stand, keyed by the address of the latch they wait for. A forked child has none of those, and buckets of its own (L6).
 #[derive(Debug)]
 pub struct Lot {
-    buckets: [CachePadded<Mutex<Bucket>>; BUCKETS],
+    buckets: PerProcess<Buckets>,
 }
 
 impl Lot {
     /// Makes an empty lot.
     pub fn new() -> Self {
-        Self { buckets: core::array::from_fn(|_| CachePadded::new(Mutex::new(Bucket::default()))) }
+        Self { buckets: PerProcess::new(Self::buckets) }
+    }
+
+    /// Makes empty buckets, with tickets that no other process gives out.
+    fn buckets(process: u32) -> Buckets {
+        let next_ticket = u64::from(process) << 32;
+        core::array::from_fn(|_| CachePadded::new(Mutex::new(Bucket { entries: Vec::new(), next_ticket })))
     }
 
     fn bucket(&self, key: usize) -> &Mutex<Bucket> {
         // Fibonacci hashing; nodes lie 64 bytes apart at least.
         let hash = (key as u64 >> 6).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        &self.buckets[(hash >> 32) as usize % self.buckets.len()]
+        let buckets = self.buckets.get();
+        &buckets[(hash >> 32) as usize % buckets.len()]
     }
 
     /// Enters a sleeper for `latch`, unless that is finished.

@@ -21,7 +21,8 @@
 //!
 //! - `P7`  *Accepted means run.* When a drop outside of the pool's tasks returns, every submitted task has ended, those on
 //!   waiting threads too.
-//! - `P8`  *No self-join.* A drop inside of a task of the pool, or of a waker or handler that it calls, waits for nobody.
+//! - `P8`  *No self-join.* A drop on a thread that is inside of a task of the pool, or of a waker or handler that it calls, waits for
+//!   nobody.
 //! - `P9`  *All or none.* If a worker cannot be started, those before it end, and no thread is left.
 //!
 //! Checked by: `p7_*`, `p8_*` in `loom_tests`, the unit test below, `proptests/tests/pool.rs`.

@@ -49,7 +49,7 @@ impl<'scope> Scope<'scope, '_> {
     /// Runs `body` by itself, before the scope ends.
     ///
     /// It starts without its caller: it is queued, and a sleeping worker is woken unless one is on its way. A closure that
-    /// captures up to four words lies in the node of the queue, a larger one in a box. The node stays until the scope ends.
+    /// captures up to four words, aligned as words are, lies in the node of the queue, any other in a box. The node stays until the scope ends.
     ///
     /// # Examples
     ///

@@ -10,7 +10,7 @@
 //!
 //! Checked by: `proptests/tests/front.rs`, `p7_*` in `loom_tests`.
 
-use core::mem::MaybeUninit;
+use core::mem::{self, MaybeUninit};
 use core::ops::Range;
 use core::ptr;
 
@@ -61,7 +61,7 @@ impl ZeroPool {
     ///
     /// # Panics
     ///
-    /// If `body` panicked for some index: with the first payload, after all other calls have ended.
+    /// If `body` panicked for some index: with the payload of one such call, after all others have ended.
     ///
     /// # Memory ordering
     ///
@@ -173,7 +173,7 @@ impl ZeroPool {
     ///
     /// # Panics
     ///
-    /// If `body` panicked for some element: with the first payload, after all other calls have ended and their results have
+    /// If `body` panicked for some element: with the payload of one such call, after all others have ended and their results have
     /// been dropped.
     ///
     /// # Examples
@@ -195,12 +195,13 @@ impl ZeroPool {
             let unless_returned = OnUnwind(|| lock(missing).push(index));
             // SAFETY: the indexes are those of `items`.
             let result = body(unsafe { items.get_unchecked(index) });
-            core::mem::forget(unless_returned);
+            mem::forget(unless_returned);
             // SAFETY: D1: each index is run once (B1, X1).
             unsafe { slots.take(index) }.write(result);
         });
         if let Some(payload) = panic {
-            drop_produced(&mut results.spare_capacity_mut()[..items.len()], &lock(missing));
+            let missing = mem::take(&mut *lock(missing));
+            drop_produced(&mut results.spare_capacity_mut()[..items.len()], &missing);
             pool::pass_on(Some(payload));
         }
         // SAFETY: no call panicked, so each has written its element.
@@ -215,7 +216,7 @@ impl ZeroPool {
     /// # Panics
     ///
     /// - If the lengths differ.
-    /// - If `body` panicked for some element: with the first payload, after all other calls have ended. The elements of
+    /// - If `body` panicked for some element: with the payload of one such call, after all others have ended. The elements of
     ///   `out` whose calls panicked are as they were.
     ///
     /// # Examples

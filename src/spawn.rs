@@ -15,7 +15,7 @@
 //! # Invariants
 //!
 //! - `J1`  *One result.* A result is given to who joins, or dropped; never both, never on a pinned thread.
-//! - `J2`  *A waker is called.* A pending handle has a waker entered that the task's end calls (L4), its last one alone.
+//! - `J2`  *A waker is called.* A pending handle has a waker entered that the task's end calls (L4), its last one alone; a join takes it back.
 //!
 //! # Orderings
 //!
@@ -37,13 +37,14 @@ use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::Range;
 use core::pin::Pin;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 use core::task::{Context, Poll};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::thread;
 use std::time::Duration;
 
 use crate::batch::{Batch, Handle, Home, Plan};
+use crate::frame;
 use crate::grain::Grain;
 use crate::injector::Injector;
 use crate::latch::Ticket;
@@ -180,7 +181,8 @@ impl<T: 'static> JoinHandle<T> {
     ///
     /// # Panics
     ///
-    /// If it is called inside of the very closure that it waits for, or after the handle has been awaited to its end.
+    /// If it is called inside of the very closure that it waits for, on the thread that runs it, or after the handle has been awaited to
+    /// its end. In a task of that closure's that another thread runs, it waits for ever.
     ///
     /// # Memory ordering
     ///
@@ -196,6 +198,8 @@ impl<T: 'static> JoinHandle<T> {
     /// ```
     pub fn join(mut self) -> thread::Result<T> {
         let open = self.open();
+        // Nobody polls any more, and who runs the closure here is not to be told.
+        open.withdraw();
         worker::wait_as_guest(open.handle.home(), &open.handle);
         self.finish()
     }
@@ -271,12 +275,18 @@ impl<T: 'static> JoinHandle<T> {
 const GONE: &str = "the handle has been awaited to its end";
 
 impl Open {
-    fn give_up(self) {
-        let Self { handle, ticket } = self;
-        if let Some(ticket) = ticket {
-            handle.home().withdraw(&handle, ticket);
+    /// Takes the waker of the last poll back.
+    fn withdraw(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            let home = self.handle.home();
+            // P8: it may let go of the pool.
+            frame::enter(home, ptr::null::<Batch>(), || home.withdraw(&self.handle, ticket));
         }
-        Home::give_up(handle);
+    }
+
+    fn give_up(mut self) {
+        self.withdraw();
+        Home::give_up(self.handle);
     }
 }
 
@@ -284,13 +294,11 @@ impl<T: 'static> Future for JoinHandle<T> {
     type Output = thread::Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Open { handle, ticket } = self.open();
-        if let Some(old) = ticket.take() {
-            handle.home().withdraw(handle, old);
-        }
+        let open = self.open();
+        open.withdraw();
         // J2: the waker of this poll, and no older one, is called when the task ends.
-        *ticket = handle.home().enter(handle, context.waker().clone());
-        if ticket.is_some() { Poll::Pending } else { Poll::Ready(self.finish()) }
+        open.ticket = open.handle.home().enter(&open.handle, context.waker().clone());
+        if open.ticket.is_some() { Poll::Pending } else { Poll::Ready(self.finish()) }
     }
 }
 

@@ -141,8 +141,14 @@ impl Handle {
 impl Clone for Handle {
     fn clone(&self) -> Self {
         // ORDERING: Relaxed; we have a handle, so the count is not zero, and the new one is handed over by other means.
-        let before = self.batch().handles.fetch_add(1, Ordering::Relaxed);
-        assert!(before < u32::MAX / 2, "B6: too many clones of one handle");
+        let handles = &self.batch().handles;
+        let before = handles.fetch_add(1, Ordering::Relaxed);
+        if before >= u32::MAX / 2 {
+            // B6: or who catches the panic and tries again would count them round.
+            // ORDERING: Relaxed; as above.
+            handles.fetch_sub(1, Ordering::Relaxed);
+            panic!("B6: too many clones of one handle");
+        }
         Self { batch: self.batch }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sync::Stopwatch;
+use core::mem::ManuallyDrop;
 
 unsafe fn nothing(_: *const (), _: Range<usize>) -> Option<Payload> {
     None
@@ -40,6 +41,17 @@ fn b2_a_full_batch_is_not_written() {
     assert!(batch.join().is_none() && !batch.is_claimable() && batch.is_spent());
     assert_eq!(word(&batch), full);
     assert!(batch.claim_more(None).is_some(), "who takes part goes on");
+}
+
+#[test]
+fn b6_a_clone_too_many_is_not_counted() {
+    let batch = batch();
+    // SAFETY: the batch outlives its one handle, which counts for many.
+    let handle = ManuallyDrop::new(unsafe { Handle::new(NonNull::from(&*batch)) });
+    batch.handles.store(u32::MAX / 2, Ordering::Relaxed);
+    let clone = unwind::catch(|| ManuallyDrop::new(Handle::clone(&handle)));
+    assert!(clone.is_err(), "B6: there are too many");
+    assert_eq!(batch.handles.load(Ordering::Relaxed), u32::MAX / 2, "B6: who tries again counts them round");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //! | `thread::sit_out`, `thread::hasten` | a timed park of a millisecond, `unpark` | nothing | nothing |
 //! | [`prefetch`] | a hint to the processor | nothing | nothing |
 //! | [`TURNS`] | 16 | none | 1 |
+//! | [`PerProcess`] | the value, and another one in a forked child | the value: nobody forks | the value |
 //! | [`UnsafeCell`] | `core`'s, entered by closure | `loom`'s, which reports unordered accesses | `core`'s; each entry is a step |
 //! | [`Parker`], [`Unparker`] | `std::thread::park` | a token under `Mutex` and `Condvar` | `shuttle::thread::park` |
 //! | [`Deadline`] | `Instant` | passes after one timed park | passes after a random number of looks |
@@ -43,6 +44,8 @@ use self::std as imp;
 
 #[cfg(not(any(loom, shuttle)))]
 pub use imp::OnceLock;
+#[cfg(not(any(loom, shuttle)))]
+pub use imp::PerProcess;
 #[cfg(any(loom, shuttle))]
 pub use imp::Track;
 pub(crate) use imp::each_thread;
@@ -68,6 +71,24 @@ pub const TURNS: u32 = if cfg!(loom) {
 } else {
     16
 };
+
+/// The value alone: nobody forks.
+#[cfg(any(loom, shuttle))]
+#[derive(Debug)]
+pub struct PerProcess<T>(T);
+
+#[cfg(any(loom, shuttle))]
+impl<T> PerProcess<T> {
+    /// Makes the value.
+    pub fn new(make: fn(u32) -> T) -> Self {
+        Self(make(0))
+    }
+
+    /// Returns the value.
+    pub const fn get(&self) -> &T {
+        &self.0
+    }
+}
 
 /// Locks `mutex` whether or not a thread panicked while it held it.
 ///

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the door they come through")]
 
 use std::marker::PhantomData;
+use std::process;
 use std::time::{Duration, Instant};
 
 pub use std::sync::{Arc, Mutex, MutexGuard, OnceLock, atomic};
@@ -46,6 +47,33 @@ macro_rules! each_thread {
     };
 }
 pub(crate) use each_thread;
+
+/// A value, and another one in each forked child: a lock in this one may be held there by a thread that the child does not have.
+#[derive(Debug)]
+pub struct PerProcess<T> {
+    value: T,
+    process: u32,
+    make: fn(u32) -> T,
+    child: OnceLock<Box<Self>>,
+}
+
+impl<T> PerProcess<T> {
+    /// Makes the value of this process; `make` is told its number.
+    pub fn new(make: fn(u32) -> T) -> Self {
+        let process = process::id();
+        Self { value: make(process), process, make, child: OnceLock::new() }
+    }
+
+    /// Returns the value of this process.
+    pub fn get(&self) -> &T {
+        let process = process::id();
+        let mut here = self;
+        while here.process != process {
+            here = here.child.get_or_init(|| Box::new(Self::new(self.make)));
+        }
+        &here.value
+    }
+}
 
 /// A cell entered by closure, so that the other side can see each access.
 #[derive(Debug, Default)]
@@ -167,5 +195,21 @@ impl Deadline {
             None => Some(Duration::MAX),
             Some(end) => end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l6_a_child_has_a_value_of_its_own() {
+        let parents = PerProcess::new(Mutex::new);
+        assert_eq!(*parents.get().lock().expect("nobody panics"), process::id());
+        let inherited = PerProcess { process: process::id().wrapping_add(1), ..parents };
+        let held = inherited.value.lock().expect("nobody panics");
+        *inherited.get().try_lock().expect("L6: a thread of its parent has the lock") = 7;
+        assert_eq!(*inherited.get().lock().expect("nobody panics"), 7, "L6: it has one value");
+        assert_eq!(*held, process::id());
     }
 }

@@ -2,10 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::future::Future;
 use std::hint::black_box;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -188,6 +191,37 @@ fn a_forked_child_works_alone_and_drops_its_copy() {
                 assert_all_work(pool.as_ref().expect("the child took its own"));
             }
         }
+    });
+}
+
+/// Other threads enter and leave their buckets all the time, so that one of them has a lock in many a fork.
+#[test]
+fn a_forked_child_waits_for_a_time() {
+    deadline!();
+    alone(here!(), || {
+        let pool = ZeroPool::with_workers(1);
+        let (busy, done) = (occupy(&pool), AtomicBool::new(false));
+        let wait = |micros| drop(pool.spawn(|| ()).join_timeout(Duration::from_micros(micros)));
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        wait(5);
+                    }
+                });
+            }
+            for _ in 0..30 {
+                in_a_fork(|| {
+                    (0..32).for_each(|_| wait(20));
+                    let mut polled = pool.spawn(|| 3);
+                    let poll = Pin::new(&mut polled).poll(&mut Context::from_waker(Waker::noop()));
+                    assert!(poll.is_pending(), "it has no worker");
+                    assert_eq!(polled.join().expect("no panic"), 3);
+                });
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        drop(busy);
     });
 }
 

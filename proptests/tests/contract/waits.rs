@@ -1,9 +1,11 @@
 //! Who may wait for whom, and under what.
 
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -96,6 +98,31 @@ fn a_lock_may_be_held_across_a_wait() {
         handles.into_iter().for_each(|handle| handle.join().expect("no panic"));
         assert_eq!(*shared.lock().expect("no panic under it"), 200);
     }
+}
+
+/// Wants a lock when it is woken.
+struct Locks(Mutex<()>);
+
+impl Wake for Locks {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().expect("no panic under it"));
+    }
+}
+
+/// The waker of a poll wants the lock that the join is called under, and the join runs the closure itself.
+#[test]
+fn a_lock_may_be_held_across_a_join_of_what_was_polled() {
+    deadline!();
+    let pool = ZeroPool::with_workers(1);
+    let busy = occupy(&pool);
+    let locks = Arc::new(Locks(Mutex::new(())));
+    let mut handle = pool.spawn(|| 3);
+    let waker = Waker::from(Arc::clone(&locks));
+    assert!(Pin::new(&mut handle).poll(&mut Context::from_waker(&waker)).is_pending());
+    let held = locks.0.lock().expect("no panic under it");
+    assert_eq!(handle.join().expect("no panic"), 3);
+    drop(held);
+    drop(busy);
 }
 
 thread_local! {
