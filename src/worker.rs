@@ -66,6 +66,9 @@ pub fn work(injector: &Injector, seat: Seat) {
             injector.make_room(|| injector.queued());
             continue;
         }
+        if injector.tidy() {
+            continue;
+        }
         // P3: without a seat this was the look after the close.
         let Some(own) = seat.take() else { return };
         // Who looked has given way already.

@@ -16,6 +16,9 @@
 //! The slots are an array of pointers that are only ever exchanged as a whole: empty for a magazine, a magazine for empty. No
 //! link of a shared node is ever read, so there is no ABA to think of, and nobody pins to take.
 //!
+//! What is retired is reclaimed little by little, as more is. So a worker that finds nothing to do reclaims what a burst has left
+//! behind before it sleeps: an idle pool would keep it.
+//!
 //! # Invariants
 //!
 //! - `N3`  *Fresh means unseen.* A node is handed out again only after it was reclaimed: no guard is left that was older than
@@ -25,10 +28,13 @@
 //! - `N5`  *Nothing stays.* When the pool goes, the nodes in its slots are freed, and those in a pocket when its thread
 //!   lets the pool go, ends, or works for another pool that is new to it. Orphans are freed with the last share of the home.
 //!
+//! - `N6`  *Nothing piles up.* A worker sleeps only if at most [`AT_EASE`] magazines wait to be reclaimed, or some thread is pinned.
+//!
 //! # Orderings
 //!
 //! | access | ordering | why |
 //! |---|---|---|
+//! | waiting: all | Relaxed | a number that stands for itself |
 //! | slot: put, CAS | Release | `[N-slot]` the chain's links, for who takes it |
 //! | slot: take and close, swap | Acquire | `[N-slot]` other side |
 //! | slot: load before either | Relaxed | a hint, which the exchange confirms |
@@ -47,19 +53,27 @@
 //!   by what may fill it.
 //! - *A free list per thread alone*: producers would allocate for ever what consumers free.
 //!
-//! Checked by: `n3_*`, `n5_*` in `loom_tests`, properties `n4_*`, `n5_*` in `proptests/tests/nodes.rs`.
+//! Checked by: `n3_*`, `n5_*` in `loom_tests`, properties `n4_*` to `n6_*` in `proptests/tests/nodes.rs`.
 
 use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 
+use crossbeam_utils::CachePadded;
+
 use super::{Batch, Home};
 use crate::reclaim::{Canary, Guard, Retire};
-use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crate::sync::{Arc, each_thread};
 
 /// How many magazines a pool keeps.
 const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 32 };
+
+/// So many magazines may wait to be reclaimed in a pool that sleeps: what a busy one retires in a few epochs.
+const AT_EASE: usize = 64;
+
+/// Models count nothing: it is more schedules, and tells only when memory is freed.
+const COUNTS: bool = !cfg!(any(loom, shuttle));
 
 /// Stands where a depot was closed. It is never dereferenced.
 const CLOSED: *mut Batch = ptr::dangling_mut();
@@ -70,6 +84,8 @@ pub(super) struct Depot {
     slots: [AtomicPtr<Batch>; SLOTS],
     /// Retired nodes of threads that have ended, for others to give to the reclaimer.
     orphans: AtomicPtr<Batch>,
+    /// How many magazines were retired and not reclaimed. On a line of its own, as the others are read for each node.
+    waiting: CachePadded<AtomicUsize>,
     magazine: usize,
 }
 
@@ -80,7 +96,33 @@ impl Depot {
     /// Makes an empty depot for magazines of so many nodes.
     pub(super) fn new(magazine: usize) -> Self {
         let empty = || AtomicPtr::new(ptr::null_mut());
-        Self { slots: core::array::from_fn(|_| empty()), orphans: empty(), magazine }
+        Self {
+            slots: core::array::from_fn(|_| empty()),
+            orphans: empty(),
+            waiting: CachePadded::new(AtomicUsize::new(0)),
+            magazine,
+        }
+    }
+
+    /// Tells how many magazines wait to be reclaimed, if that is more than may wait in a pool that sleeps.
+    pub(super) fn waiting(&self) -> Option<usize> {
+        // ORDERING: Relaxed; a number that stands for itself.
+        COUNTS.then(|| self.waiting.load(Ordering::Relaxed)).filter(|&waiting| waiting > AT_EASE)
+    }
+
+    /// Counts a magazine that is about to be retired; tells whether to hand it over at once, or with some others if many wait anyway.
+    fn await_one(&self) -> bool {
+        // ORDERING: Relaxed; as above.
+        let waiting = if COUNTS { self.waiting.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        waiting <= AT_EASE || waiting.is_multiple_of(8)
+    }
+
+    /// Counts one that was reclaimed.
+    fn await_one_less(&self) {
+        if COUNTS {
+            // ORDERING: Relaxed; as above.
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Returns a node that nobody sees, recycled or new.
@@ -332,11 +374,14 @@ fn retire(home: &Home, chain: NonNull<Batch>) {
     if !home.depot().is_closed()
         && let Some(guard) = home.domain().try_pin()
     {
+        let is_urgent = home.depot().await_one();
         // SAFETY: N2, for each of the chain; they own nothing but their memory, as each handle left an empty panic
         // slot behind, and their home.
         unsafe { guard.retire(chain) };
         home.depot().adopt(&guard);
-        guard.flush();
+        if is_urgent {
+            guard.flush();
+        }
         return;
     }
     let mut rest = chain.as_ptr();
@@ -354,7 +399,11 @@ impl Retire for Batch {
     unsafe fn reclaimed(node: NonNull<Self>) {
         // SAFETY: the caller owes that nobody else sees the node.
         let home = unsafe { node.as_ref() }.home().cloned();
-        if !home.is_some_and(|home| home.depot().put(node)) {
+        let put = |home: Arc<Home>| {
+            home.depot().await_one_less();
+            home.depot().put(node)
+        };
+        if !home.is_some_and(put) {
             // SAFETY: as above, for each of the chain.
             unsafe { free(node.as_ptr()) };
         }

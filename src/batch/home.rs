@@ -199,6 +199,23 @@ impl Home {
         oldest.map_or_else(|| behind(self.queue.newest(&guard)) > 0, |oldest| oldest > 1)
     }
 
+    /// Reclaims some of what was retired, if much waits (N6). False: not much does, or somebody who is pinned is in the way.
+    #[inline]
+    pub fn tidy(&self) -> bool {
+        self.depot.waiting().is_some_and(|waiting| self.reclaim(waiting))
+    }
+
+    #[cold]
+    fn reclaim(&self, waiting: usize) -> bool {
+        // Two advances of the epoch, each by a guard that is not in its own way, and a look at what that has freed.
+        (0..3).any(|_| {
+            let Some(guard) = self.domain.try_pin() else { return false };
+            guard.flush();
+            drop(guard);
+            self.depot.waiting().is_none_or(|now| now < waiting)
+        })
+    }
+
     /// Counts a participation as finished.
     pub fn complete(&self, claim: Claim) {
         claim.complete(&self.domain, &self.lot, self.queue.tally());

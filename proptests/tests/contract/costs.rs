@@ -124,6 +124,28 @@ fn a_long_closure_keeps_no_short_ones_in_memory() {
     });
 }
 
+/// More workers than processors: some of them lose theirs while they are pinned, and nothing is reclaimed for as long.
+#[test]
+fn n6_an_idle_pool_keeps_little_of_a_burst() {
+    deadline!();
+    alone(here!(), || {
+        const BURST: usize = 100_000;
+        let pool = ZeroPool::with_workers(7);
+        let before = live();
+        let busy = occupy(&pool);
+        (0..BURST).for_each(|_| drop(pool.spawn(|| ())));
+        let queued = live() - before;
+        assert!(queued > 12 << 20, "{queued} bytes of closures that nobody has begun");
+        drop(busy);
+        let left = || live() - before;
+        let start = Instant::now();
+        while left() > 4 << 20 && start.elapsed() < Duration::from_secs(10) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(left() <= 4 << 20, "N6: {} bytes are left of {queued}", left());
+    });
+}
+
 /// A loop that has all the threads it may have is out of the queue, although calls of it have not begun.
 #[test]
 fn a_long_loop_keeps_no_nodes_behind_it() {
