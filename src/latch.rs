@@ -321,17 +321,17 @@ impl Lot {
     ///
     /// The address may belong to another latch by now, whose sleepers then wake for nothing and enter again.
     pub fn wake(&self, key: usize, mut wake: impl FnMut(Sleeper)) {
-        let bucket = self.bucket(key);
         // L4: who entered later has seen the latch finished, or waits for another one.
-        let end = Ticket(lock(bucket).next_ticket);
-        while let Some(sleeper) = Self::take(bucket, key, end) {
+        let end = Ticket(lock(self.bucket(key)).next_ticket);
+        while let Some(sleeper) = self.take(key, end) {
             wake(sleeper);
         }
     }
 
     /// Takes an entry of `key` that is older than `end`.
-    fn take(bucket: &Mutex<Bucket>, key: usize, end: Ticket) -> Option<Sleeper> {
-        let mut bucket = lock(bucket);
+    fn take(&self, key: usize, end: Ticket) -> Option<Sleeper> {
+        // L6: a waker may fork.
+        let mut bucket = lock(self.bucket(key));
         let at = bucket.entries.iter().position(|entry| entry.key == key && entry.ticket.0 < end.0)?;
         Some(bucket.entries.remove(at).sleeper)
     }

@@ -66,7 +66,8 @@ pub fn work(injector: &Injector, seat: Seat) {
             injector.make_room(|| injector.queued());
             continue;
         }
-        if injector.tidy() {
+        // Who tidies up keeps nobody asleep.
+        if injector.tidy(|| looking.take().into_iter().for_each(|looking| injector.found(looking))) {
             continue;
         }
         // P3: without a seat this was the look after the close.

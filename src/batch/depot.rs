@@ -28,7 +28,8 @@
 //! - `N5`  *Nothing stays.* When the pool goes, the nodes in its slots are freed, and those in a pocket when its thread
 //!   lets the pool go, ends, or works for another pool that is new to it. Orphans are freed with the last share of the home.
 //!
-//! - `N6`  *Nothing piles up.* A worker sleeps only if at most [`AT_EASE`] magazines wait to be reclaimed, or some thread is pinned.
+//! - `N6`  *Nothing piles up.* A worker sleeps only if at most [`AT_EASE`] magazines wait to be reclaimed, and one less than [`TOGETHER`] for
+//!   each thread, or some thread is pinned, or retires as many meanwhile.
 //!
 //! # Orderings
 //!
@@ -72,6 +73,9 @@ const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 32 };
 /// So many magazines may wait to be reclaimed in a pool that sleeps: what a busy one retires in a few epochs.
 const AT_EASE: usize = 64;
 
+/// So many are passed on together while more than those wait, as each call takes a bag of 2 KiB along.
+const TOGETHER: u32 = 8;
+
 /// Models count nothing: it is more schedules, and tells only when memory is freed.
 const COUNTS: bool = !cfg!(any(loom, shuttle));
 
@@ -110,11 +114,12 @@ impl Depot {
         COUNTS.then(|| self.waiting.load(Ordering::Relaxed)).filter(|&waiting| waiting > AT_EASE)
     }
 
-    /// Counts a magazine that is about to be retired; tells whether to hand it over at once, or with some others if many wait anyway.
-    fn await_one(&self) -> bool {
-        // ORDERING: Relaxed; as above.
-        let waiting = if COUNTS { self.waiting.fetch_add(1, Ordering::Relaxed) } else { 0 };
-        waiting <= AT_EASE || waiting.is_multiple_of(8)
+    /// Counts a magazine that is about to be retired.
+    fn await_one(&self) {
+        if COUNTS {
+            // ORDERING: Relaxed; as above.
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Counts one that was reclaimed.
@@ -277,6 +282,8 @@ struct Pocket {
     retired: Cell<*mut Batch>,
     /// How many those are.
     laid: Cell<usize>,
+    /// How many magazines were retired since some were passed on, while many waited.
+    kept: Cell<u32>,
 }
 
 each_thread! {
@@ -303,7 +310,8 @@ impl Pocket {
     #[cold]
     fn sew<R>(home: &Arc<Home>, mut body: impl FnMut(&Self) -> R) -> Option<R> {
         let empty = || Cell::new(ptr::null_mut());
-        let new = Self { home: Arc::clone(home), fresh: empty(), retired: empty(), laid: Cell::new(0) };
+        let home = Arc::clone(home);
+        let new = Self { home, fresh: empty(), retired: empty(), laid: Cell::new(0), kept: Cell::new(0) };
         let swept = POCKETS.try_with(|all| {
             let mut all = all.borrow_mut();
             // N5. They are dropped outside of the borrow, as a home may end with them.
@@ -323,6 +331,13 @@ impl Pocket {
         self.laid.set(if full { 0 } else { laid });
         self.retired.set(if full { ptr::null_mut() } else { node.as_ptr() });
         full.then_some(node)
+    }
+
+    /// Counts a magazine that was retired; tells whether it is time to pass some on.
+    fn has_kept_enough(&self) -> bool {
+        let kept = (self.kept.get() + 1) % TOGETHER;
+        self.kept.set(kept);
+        kept == 0
     }
 }
 
@@ -369,17 +384,17 @@ pub(super) fn give_up<G: Borrow<Guard>>(node: NonNull<Batch>, guard: impl FnOnce
 
 /// Retires the nodes of a chain whose last holds are gone.
 #[cold]
-fn retire(home: &Home, chain: NonNull<Batch>) {
+fn retire(home: &Arc<Home>, chain: NonNull<Batch>) {
     // H1: after the pool's end they stay no longer than the home.
     if !home.depot().is_closed()
         && let Some(guard) = home.domain().try_pin()
     {
-        let is_urgent = home.depot().await_one();
+        home.depot().await_one();
         // SAFETY: N2, for each of the chain; they own nothing but their memory, as each handle left an empty panic
         // slot behind, and their home.
         unsafe { guard.retire(chain) };
         home.depot().adopt(&guard);
-        if is_urgent {
+        if home.depot().waiting().is_none() || Pocket::with(home, Pocket::has_kept_enough).unwrap_or(true) {
             guard.flush();
         }
         return;

@@ -199,10 +199,14 @@ impl Home {
         oldest.map_or_else(|| behind(self.queue.newest(&guard)) > 0, |oldest| oldest > 1)
     }
 
-    /// Reclaims some of what was retired, if much waits (N6). False: not much does, or somebody who is pinned is in the way.
+    /// Reclaims some of what was retired, if much waits (N6), and calls `before` then. False: not much does, or somebody who is pinned is in
+    /// the way.
     #[inline]
-    pub fn tidy(&self) -> bool {
-        self.depot.waiting().is_some_and(|waiting| self.reclaim(waiting))
+    pub fn tidy(&self, before: impl FnOnce()) -> bool {
+        self.depot.waiting().is_some_and(|waiting| {
+            before();
+            self.reclaim(waiting)
+        })
     }
 
     #[cold]

@@ -4,6 +4,8 @@
 
 use std::marker::PhantomData;
 use std::process;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
 pub use std::sync::{Arc, Mutex, MutexGuard, OnceLock, atomic};
@@ -48,20 +50,22 @@ macro_rules! each_thread {
 }
 pub(crate) use each_thread;
 
-/// A value, and another one in each forked child: a lock in this one may be held there by a thread that the child does not have.
+/// A value, and another one in each forked child: a lock in this one may be held there by a thread that the child does not have. So
+/// there is none here, either. A child is known by its number.
 #[derive(Debug)]
 pub struct PerProcess<T> {
     value: T,
     process: u32,
     make: fn(u32) -> T,
-    child: OnceLock<Box<Self>>,
+    /// Null, or from a box.
+    child: AtomicPtr<Self>,
 }
 
 impl<T> PerProcess<T> {
     /// Makes the value of this process; `make` is told its number.
     pub fn new(make: fn(u32) -> T) -> Self {
         let process = process::id();
-        Self { value: make(process), process, make, child: OnceLock::new() }
+        Self { value: make(process), process, make, child: AtomicPtr::new(ptr::null_mut()) }
     }
 
     /// Returns the value of this process.
@@ -69,9 +73,40 @@ impl<T> PerProcess<T> {
         let process = process::id();
         let mut here = self;
         while here.process != process {
-            here = here.child.get_or_init(|| Box::new(Self::new(self.make)));
+            here = here.child();
         }
         &here.value
+    }
+
+    #[cold]
+    fn child(&self) -> &Self {
+        // ORDERING: Acquire; pairs with the Release below.
+        let mut child = self.child.load(Ordering::Acquire);
+        if child.is_null() {
+            let new = Box::into_raw(Box::new(Self::new(self.make)));
+            // ORDERING: Release; what was made comes before its pointer, for the Acquire above and that of who comes too late.
+            let set = self.child.compare_exchange(child, new, Ordering::Release, Ordering::Acquire);
+            child = set.map_or_else(
+                |first| {
+                    // SAFETY: made above and stored nowhere.
+                    drop(unsafe { Box::from_raw(new) });
+                    first
+                },
+                |_| new,
+            );
+        }
+        // SAFETY: it stays as long as we do.
+        unsafe { &*child }
+    }
+}
+
+impl<T> Drop for PerProcess<T> {
+    fn drop(&mut self) {
+        let child = *self.child.get_mut();
+        if !child.is_null() {
+            // SAFETY: from a box, and whoever sees it sees us.
+            drop(unsafe { Box::from_raw(child) });
+        }
     }
 }
 
@@ -206,7 +241,8 @@ mod tests {
     fn l6_a_child_has_a_value_of_its_own() {
         let parents = PerProcess::new(Mutex::new);
         assert_eq!(*parents.get().lock().expect("nobody panics"), process::id());
-        let inherited = PerProcess { process: process::id().wrapping_add(1), ..parents };
+        let mut inherited = parents;
+        inherited.process = inherited.process.wrapping_add(1);
         let held = inherited.value.lock().expect("nobody panics");
         *inherited.get().try_lock().expect("L6: a thread of its parent has the lock") = 7;
         assert_eq!(*inherited.get().lock().expect("nobody panics"), 7, "L6: it has one value");
