@@ -68,6 +68,8 @@ pub fn work(injector: &Injector, seat: Seat) {
         }
         // Who tidies up keeps nobody asleep.
         if injector.tidy(|| looking.take().into_iter().for_each(|looking| injector.found(looking))) {
+            // As after sitting out.
+            pace.begin();
             continue;
         }
         // P3: without a seat this was the look after the close.

@@ -61,7 +61,8 @@ pub struct PerProcess<T> {
     child: AtomicPtr<Self>,
 }
 
-impl<T> PerProcess<T> {
+// Who first asks in a child makes the value, and another thread may drop it.
+impl<T: Send> PerProcess<T> {
     /// Makes the value of this process; `make` is told its number.
     pub fn new(make: fn(u32) -> T) -> Self {
         let process = process::id();
