@@ -54,7 +54,7 @@
 //!   by what may fill it.
 //! - *A free list per thread alone*: producers would allocate for ever what consumers free.
 //!
-//! Checked by: `n3_*`, `n5_*` in `loom_tests`, properties `n4_*` to `n6_*` in `proptests/tests/nodes.rs`.
+//! Checked by: `n3_*`, `n5_*` in `loom_tests`, properties `n4_*`, `n5_*` in `proptests/tests/nodes.rs`, `n6_*` in those of the contract.
 
 use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
@@ -70,7 +70,7 @@ use crate::sync::{Arc, each_thread};
 /// How many magazines a pool keeps.
 const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 32 };
 
-/// So many magazines may wait to be reclaimed in a pool that sleeps: what a busy one retires in a few epochs.
+/// So many magazines may wait to be reclaimed in a pool that sleeps: twice what the slots take.
 const AT_EASE: usize = 64;
 
 /// So many are passed on together while more than those wait, as each call takes a bag of 2 KiB along.
