@@ -7,12 +7,14 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use proptests::census::{self, Census, Counts, NodeAllocator};
 use zero_pool::batch::{Batch, Claim, Handle, Home, Plan, Work};
 use zero_pool::grain::Grain;
 use zero_pool::injector::Injector;
 use zero_pool::unwind::Payload;
+use zero_pool::worker;
 
 #[global_allocator]
 static ALLOCATOR: NodeAllocator = NodeAllocator;
@@ -227,4 +229,31 @@ fn n5_nothing_stays_of_a_pool() {
     census::flush();
     let born = census.counts().born;
     assert_eq!(census.counts(), Counts::all_dead(born));
+}
+
+/// Somebody who is pinned keeps all that a worker has retired. The worker looks for more after short tasks; it gives that duty back before
+/// it tidies up, and what is submitted later wakes it.
+#[test]
+fn n6_who_tidies_up_keeps_nobody_asleep() {
+    let injector = Injector::new(1);
+    std::thread::scope(|threads| {
+        // SAFETY: the seat is taken once, on the thread of its worker.
+        threads.spawn(|| worker::work(&injector, unsafe { injector.seat(0) }));
+        let guard = injector.domain().pin();
+        let plan = Plan { tasks: 1, threads: 1, helpers: 1, grain: Grain::SINGLE };
+        // SAFETY: the tasks touch nothing.
+        let publish = || injector.publish(unsafe { injector.batch(NOTHING, plan) });
+        let is_run = |handle: Handle| {
+            let is_run = injector.wait_timeout(&handle, Duration::from_secs(10));
+            injector.release(handle);
+            is_run
+        };
+        (0..128 * Home::MAGAZINE).for_each(|_| injector.release(publish()));
+        let is_awake = is_run(publish());
+        std::thread::sleep(Duration::from_millis(50));
+        let is_woken = is_run(publish());
+        drop(guard);
+        injector.close();
+        assert!(is_awake && is_woken, "W1: who has tidied up keeps itself asleep");
+    });
 }

@@ -54,7 +54,7 @@
 //!   by what may fill it.
 //! - *A free list per thread alone*: producers would allocate for ever what consumers free.
 //!
-//! Checked by: `n3_*`, `n5_*` in `loom_tests`, properties `n4_*`, `n5_*` in `proptests/tests/nodes.rs`, `n6_*` in those of the contract.
+//! Checked by: `n3_*`, `n5_*` in `loom_tests`, properties `n4_*` to `n6_*` in `proptests/tests/nodes.rs`, and `n6_*` in those of the contract.
 
 use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
